@@ -1,0 +1,95 @@
+"""Train a language's model on clean text as CCNet does: normalise, SentencePiece unigram, lmplz, build_binary."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import sentencepiece
+
+from ccnet.document import CorpusError
+from ccnet.normalize import normalize_for_language_model
+
+MAX_LINES = 1_000_000  # CCNet's NDOC_FOR_LM
+CHARACTERS_PER_PIECE = 40  # ours: little text cannot fill a large vocabulary
+MIN_CHARACTERS = 20_000  # ours: less text gives no model, and the language's bucket is `all`
+MAX_LINE_BYTES = 4096  # SentencePiece drops longer lines silently
+
+
+def train_language_model(
+    lines: Iterable[str],
+    folder: Path,
+    *,
+    lmplz: Path,
+    build_binary: Path,
+    order: int = 5,
+    vocabulary_size: int = 65_536,
+    memory: str = "30%",
+) -> Counter[str]:
+    """Write sp.model and arpa.bin into `folder`, or neither where the text is less than 20,000 characters.
+
+    The same lines give the same bytes.  Raises CorpusError with what a trainer said.
+    """
+    clean, pieces = folder / "text.txt", folder / "pieces.txt"
+    counts = _write_clean(lines, clean)
+    if counts["characters"] < MIN_CHARACTERS:
+        return counts
+    size = max(100, min(vocabulary_size, counts["characters"] // CHARACTERS_PER_PIECE))
+    _train_pieces(clean, folder / "sp", size)
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "sp.model"))
+    counts["pieces"] = processor.get_piece_size()
+    with clean.open(encoding="utf-8") as source, pieces.open("w", encoding="utf-8") as target:
+        for line in source:
+            target.write(" ".join(processor.encode(line.rstrip("\n"), out_type=str)) + "\n")
+    arpa = folder / "model.arpa"
+    options = ["-o", str(order), "-S", memory, "-T", str(folder), "--vocab_estimate", str(vocabulary_size)]
+    _run([str(lmplz), *options, "--discount_fallback", "--text", str(pieces), "--arpa", str(arpa)])
+    _run([str(build_binary), str(arpa), str(folder / "arpa.bin")])
+    for path in (clean, pieces, arpa, folder / "sp.vocab"):
+        path.unlink()
+    return counts
+
+
+def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            for part in _short(normalize_for_language_model(line)):
+                file.write(part + "\n")
+                counts["lines"] += 1
+                counts["characters"] += len(part)
+            if counts["lines"] >= MAX_LINES:
+                break
+    return counts
+
+
+def _short(line: str) -> Iterator[str]:
+    """A line in parts that SentencePiece does not drop."""
+    characters = MAX_LINE_BYTES // 4
+    for start in range(0, len(line), characters):
+        yield line[start : start + characters]
+
+
+def _train_pieces(text: Path, prefix: Path, size: int) -> None:
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(text),
+            model_prefix=str(prefix),
+            model_type="unigram",
+            vocab_size=size,
+            hard_vocab_limit=False,
+            character_coverage=0.9995,  # CCNet's Makefile
+            max_sentence_length=MAX_LINE_BYTES,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        raise CorpusError(f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}") from error
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise CorpusError(f"{Path(command[0]).name} ended with {result.returncode}: {result.stderr.strip()[-400:]}")

@@ -1,0 +1,261 @@
+"""`xlmr VERB`: walk the whole flow or a part of it, and look at what is in the store.
+
+stdout holds the answer (manifest URIs, a table, JSON with --json); stderr the log and the bar.
+Exit status: 0 done, 2 asked wrong, 75 try again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+
+from pipeline.errors import BadConfig, FactoryError
+from pipeline.store import ArtifactStore, open_store
+
+DEFAULT_SETTINGS = Path("var/settings.json")  # `make run` leaves its settings there
+VERBS = {
+    "corpus": ("publish", "crawl to the published CC-100 Parquet release"),
+    "vocabulary": ("train_vocabulary", "the SentencePiece vocabulary of the release"),
+    "pretrain": ("pretrain", "masked-LM pretraining under torchrun"),
+    "export": ("export", "the checkpoint as a Hugging Face folder"),
+    "evaluate": ("evaluate", "fine-tune and score every benchmark"),
+    "report": ("report", "report.json and report.html of the whole run"),
+}
+
+settings_options = [
+    click.option("--settings", "settings_file", type=click.Path(path_type=Path), help="JSON file of settings "
+                 f"[default: {DEFAULT_SETTINGS} where it stands]"),
+    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="one setting; value as JSON or plain text"),
+    click.option("--store", help="store of all artifacts, file:///folder or s3://bucket/prefix"),
+]  # fmt: skip
+run_options = [
+    click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="processes at a time"),
+    click.option("--dry-run", is_flag=True, help="say what is there and what is not, and stop"),
+]
+
+
+def _with(options: list[Any]) -> Any:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="also the stages' own log")
+def xlmr(verbose: bool) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
+    logging.basicConfig(level=level, handlers=[handler], format="%(message)s")
+
+
+@xlmr.command()
+@click.argument("target", metavar="STAGE|PIPELINE")
+@click.option("--unit", help="one unit of the stage, e.g. CC-MAIN-2019-35/00000-of-00002")
+@_with(settings_options + run_options)
+def run(target: str, unit: str | None, workers: int, dry_run: bool, **where: Any) -> None:
+    """Run a pipeline (corpus, release, pretrain, evaluate, end_to_end) or a stage with all that it needs.
+
+    \b
+    Example: xlmr run end_to_end --settings run.json
+             xlmr run identify --unit CC-MAIN-2019-35/00000-of-00002 --set language_threshold=0.65
+    """
+    walk(target, unit, read_settings(**where), workers, dry_run)
+
+
+def _add_verb(verb: str, stage: str, what: str) -> None:
+    @_with(settings_options + run_options)
+    def command(workers: int, dry_run: bool, **where: Any) -> None:
+        walk(stage, None, read_settings(**where), workers, dry_run)
+
+    command.__doc__ = f"Make {what}; what is there already is kept.\n\n\b\nExample: xlmr {verb} --set languages=en,sw"
+    xlmr.command(verb)(command)
+
+
+for _verb, (_stage, _what) in VERBS.items():
+    _add_verb(_verb, _stage, _what)
+
+
+@xlmr.command()
+@_with(settings_options)
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+@click.option("--csv", "as_csv", is_flag=True, help="one line a language and bucket")
+def stats(as_json: bool, as_csv: bool, **where: Any) -> None:
+    """Per-language statistics of the release, beside the paper's Table 6.
+
+    \b
+    Example: xlmr stats --json | jq '.languages.sw'
+    """
+    from pipeline.corpus_table import corpus_csv, corpus_statistics_of, corpus_table
+
+    settings = read_settings(**where)
+    statistics = corpus_statistics_of(open_store(settings["store"]), settings)
+    if as_json:
+        click.echo(json.dumps(statistics, indent=1, sort_keys=True, ensure_ascii=False))
+    elif as_csv:
+        click.echo(corpus_csv(statistics), nl=False)
+    else:
+        Console().print(corpus_table(statistics))
+
+
+@xlmr.command("list")
+@click.argument("stage", required=False, default="")
+@_with(settings_options)
+def list_manifests(stage: str, **where: Any) -> None:
+    """The manifests in the store, of one stage or of all.
+
+    \b
+    Example: xlmr list evaluate
+    """
+    from pipeline.manifest import MANIFEST_NAME
+
+    store = _store(where)
+    for key in store.list(f"{stage}/" if stage else ""):
+        if key.endswith(f"/{MANIFEST_NAME}"):
+            click.echo(store.uri(key))
+
+
+@xlmr.command()
+@click.argument("uri")
+@_with(settings_options)
+def show(uri: str, **where: Any) -> None:
+    """A manifest: config, inputs, artifacts, counts, versions, seconds.
+
+    \b
+    Example: xlmr show file:///data/store/identify/CC-MAIN-2019-35/00000-of-00002/0a…/manifest.json
+    """
+    click.echo(_store(where, uri).manifest(uri).to_json().decode(), nl=False)
+
+
+@xlmr.command()
+@click.argument("uri")
+@click.option("--json", "as_json", is_flag=True, help="for programs: manifests and crawl files")
+@_with(settings_options)
+def trace(uri: str, as_json: bool, **where: Any) -> None:
+    """All that a manifest was made from, back to the crawl's files.
+
+    \b
+    Example: xlmr trace "$(xlmr list evaluate | head -n 1)"
+    """
+    from pipeline.lineage import sources
+    from pipeline.lineage import trace as walk_back
+
+    store = _store(where, uri)
+    ancestors = list(walk_back(store, uri))
+    files = sources(store, uri)
+    if as_json:
+        keys = [store.uri(ancestor.manifest.key) for ancestor in ancestors if not ancestor.seen]
+        click.echo(json.dumps({"manifests": keys, "crawl_files": files}, indent=1))
+        return
+    for ancestor in ancestors:
+        manifest, indent = ancestor.manifest, "  " * ancestor.depth
+        above = "  (above)" if ancestor.seen and manifest.inputs else ""
+        click.echo(f"{indent}{manifest.stage} {manifest.unit} {manifest.fingerprint}{above}")
+        if manifest.stage in ("fetch", "ingest") and not ancestor.seen:
+            for artifact in manifest.artifacts:
+                click.echo(f"{indent}  {artifact.name}  {artifact.size_bytes:,} bytes  sha256 {artifact.sha256[:16]}…")
+    click.echo(f"\n{len(files)} crawl files:")
+    for name in files:
+        click.echo(f"  {name}")
+
+
+def walk(target: str, unit: str | None, settings: Mapping[str, Any], workers: int, dry_run: bool) -> None:
+    """Run the chosen work in-process with a bar on stderr; print the last stage's URIs."""
+    from pipeline.flow import FLOWS, plan, select
+    from pipeline.follow import Follower
+    from pipeline.runner import run_plan
+    from pipeline.settings import RunSettings
+
+    parsed = RunSettings.parse(settings)
+    store = open_store(parsed.store)
+    last = FLOWS[target][-1] if target in FLOWS else target
+    works = select(plan(parsed), last, unit)
+    if dry_run:
+        for work in works:
+            click.echo(f"{'there  ' if store.exists(work.key) else 'missing'} {work.stage} {work.unit}")
+        return
+    follower = Follower(works, store, Console(stderr=True))
+    with follower.bar:
+        run_plan(works, parsed.store, workers=workers, on_done=follower.done, on_wait=follower.poll)
+    for work in works:
+        if work.stage == last:
+            click.echo(store.uri(work.key))
+
+
+def read_settings(settings_file: Path | None, pairs: tuple[str, ...], store: str | None) -> dict[str, Any]:
+    """Settings of the file, then of --set, then --store.  Raises BadConfig."""
+    path = settings_file or DEFAULT_SETTINGS
+    values: dict[str, Any] = {}
+    if settings_file or path.exists():
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadConfig(f"{path}: {error}: wanted a JSON file of settings") from error
+    values |= parse_pairs(pairs)
+    if store:
+        values["store"] = store
+    return values
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE options as settings; a comma makes a list where the setting is one.  Raises BadConfig."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, given, text = pair.partition("=")
+        if not given:
+            raise BadConfig(f"--set {pair!r}: wanted NAME=VALUE")
+        found[name] = _value(name, text)
+    return found
+
+
+LISTS = ("crawls", "languages", "buckets", "benchmarks", "seeds")
+
+
+def _value(name: str, text: str) -> object:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text.split(",") if name in LISTS else text
+    return [value] if name in LISTS and not isinstance(value, list) else value
+
+
+def _store(where: Mapping[str, Any], uri: str = "") -> ArtifactStore:
+    """The store named by --store or the settings; else the folder that the URI lies in."""
+    settings = read_settings(**where)
+    if "store" in settings:
+        return open_store(settings["store"])
+    from pipeline.stages import NAMES
+
+    for name in NAMES:
+        root, found, _ = uri.rpartition(f"/{name}/")
+        if found:
+            return open_store(root)
+    raise BadConfig("no store: pass --store file:///folder or s3://bucket/prefix")
+
+
+def main() -> None:
+    """Run the command line; every error of the user is one line."""
+    try:
+        xlmr(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except FactoryError as error:
+        click.echo(f"xlmr: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

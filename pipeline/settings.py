@@ -1,0 +1,144 @@
+"""Everything that a run can be asked for, in one form: the command line's options and Airflow's trigger form.
+
+Each field has a default that suits the embedded run, bounds, and a description with its unit.
+`stage_config` says which of them each stage reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ccnet.languages import LANGUAGES
+from pipeline.errors import BadConfig
+
+CRAWL_PATTERN = r"^CC-MAIN-\d{4}-\d{2}$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}$"
+DIGEST_PATTERN = r"^([0-9a-f]{64})?$"
+COMMON_CRAWL = "https://data.commoncrawl.org/"
+BENCHMARKS = ("xnli", "ner", "mlqa", "sst2")
+
+
+def _digest(of: str) -> Any:
+    return Field(default="", pattern=DIGEST_PATTERN, description=f"SHA-256 of the {of}; empty: not checked")
+
+
+class RunSettings(BaseModel):
+    """What to build, from what, and how large."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    store: str = Field(description="object store of all artifacts: file:///folder or s3://bucket/prefix")
+    source: str = Field(default=COMMON_CRAWL, description="base of the crawl in Common Crawl's layout: https or file")
+    kind: Literal["warc", "wet"] = Field(default="warc", description="read pages (warc) or Common Crawl's text (wet)")
+    crawls: tuple[str, ...] = Field(min_length=1, max_length=100, description="ids of the dumps: CC-MAIN-YYYY-WW")
+    slices: int = Field(default=2, ge=1, le=200, description="units of work a dump is cut into")
+    segments: int = Field(default=0, ge=0, description="files of each dump to read, from the first; 0: all")
+    languages: tuple[str, ...] = Field(
+        default=("en",), min_length=1, max_length=150, description="codes of the paper's languages, e.g. en, sw, zh-Hans"
+    )
+    min_characters: int = Field(default=300, ge=1, le=100_000, description="a page's least text, characters (CCNet: 300)")
+    language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
+    language_identifier: str = Field(description="a fastText model: URI or path of lid.176.ftz or .bin")
+    language_identifier_sha256: str = _digest("model")
+    reference: str = Field(description="folder of LANG.txt.gz that language models are trained on: URI or path")
+    reference_sha256: str = _digest("folder")
+    language_model_order: int = Field(default=5, ge=2, le=6, description="order of the KenLM n-grams (CCNet: 5)")
+    language_model_pieces: int = Field(
+        default=65_536, ge=100, le=500_000, description="most SentencePiece pieces of a language model (CCNet: 65,536)"
+    )
+    release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
+    buckets: tuple[Literal["head", "middle", "tail", "all"], ...] = Field(
+        default=("head", "middle", "tail", "all"), min_length=1, description="perplexity buckets that are trained on"
+    )
+    vocabulary_size: int = Field(default=8_000, ge=200, le=1_000_000, description="SentencePiece pieces (paper: 250,000)")
+    alpha: float = Field(default=0.3, gt=0, le=1, description="exponent of language sampling (paper: 0.3)")
+    model: Literal["tiny", "base", "large"] = Field(default="tiny", description="size of the encoder")
+    block_tokens: int = Field(default=128, ge=16, le=4096, description="tokens of one training block (paper: 512)")
+    batch_blocks: int = Field(default=64, ge=1, le=65_536, description="blocks of one update (paper: 8,192)")
+    steps: int = Field(default=300, ge=1, le=10_000_000, description="updates (paper: 1,500,000)")
+    peak_learning_rate: float = Field(default=2e-3, gt=0, le=1, description="highest learning rate")
+    warmup_steps: int = Field(default=30, ge=0, description="updates over which the learning rate rises")
+    checkpoint_steps: int = Field(default=50, ge=1, description="updates between two checkpoints")
+    processes: int = Field(default=2, ge=1, le=8192, description="torchrun processes of pretraining on this machine")
+    seed: int = Field(default=1, ge=0, le=2**31, description="seed of sampling, masking and initial weights")
+    benchmarks: tuple[Literal["xnli", "ner", "mlqa", "sst2"], ...] = Field(
+        default=BENCHMARKS, min_length=1, description="what the model is evaluated on"
+    )
+    benchmark_data: str = Field(description="folder of the benchmark files: URI or path")
+    benchmark_data_sha256: str = _digest("folder")
+    seeds: tuple[int, ...] = Field(default=(1,), min_length=1, max_length=20, description="fine-tuning seeds (paper: 5)")
+
+    @field_validator("crawls")
+    @classmethod
+    def _crawls_are_ids(cls, crawls: tuple[str, ...]) -> tuple[str, ...]:
+        import re
+
+        for crawl in crawls:
+            if not re.match(CRAWL_PATTERN, crawl):
+                raise ValueError(f"{crawl!r} is no crawl id: wanted CC-MAIN-YYYY-WW, e.g. CC-MAIN-2019-35")
+        return tuple(sorted(set(crawls)))
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_are_known(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for language in languages:
+            if language not in LANGUAGES:
+                raise ValueError(f"{language!r} is no language of CC-100: wanted codes such as en, sw, zh-Hans")
+        return tuple(sorted(set(languages)))
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> RunSettings:
+        """Check settings that came from outside.  Raises BadConfig with one line for all faults."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise BadConfig(faults) from error
+
+    def slice_names(self) -> tuple[str, ...]:
+        """Units of the corpus half, e.g. CC-MAIN-2019-35/00000-of-00002 (CCNet's shards)."""
+        return tuple(
+            f"{crawl}/{index:05d}-of-{self.slices:05d}" for crawl in self.crawls for index in range(self.slices)
+        )
+
+
+def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]:
+    """The config of one unit of one stage."""
+    s = settings
+    match stage:
+        case "ingest":
+            return {"source": getattr(s, INGESTED[unit]), "sha256": getattr(s, f"{INGESTED[unit]}_sha256")}
+        case "fetch":
+            return {"source": s.source, "kind": s.kind, "max_files": s.segments}
+        case "extract":
+            return {"min_characters": s.min_characters}
+        case "identify":
+            return {"languages": s.languages, "threshold": s.language_threshold}
+        case "train_lm":
+            return {"order": s.language_model_order, "pieces": s.language_model_pieces}
+        case "publish":
+            return {"name": s.release}
+        case "train_vocabulary":
+            return {"size": s.vocabulary_size, "alpha": s.alpha, "buckets": s.buckets, "seed": s.seed}
+        case "encode":
+            return {"block_tokens": s.block_tokens, "buckets": s.buckets}
+        case "pretrain":
+            shared = ("model", "block_tokens", "batch_blocks", "steps", "peak_learning_rate", "warmup_steps",
+                      "checkpoint_steps", "processes", "alpha", "seed")  # fmt: skip
+            return {name: getattr(s, name) for name in shared}
+        case "evaluate":
+            benchmark, seed = unit.split("/seed-")
+            return {"benchmark": benchmark, "seed": int(seed), "preset": "tiny" if s.model == "tiny" else "paper"}
+        case _:
+            return {}
+
+
+# Units of the stage `ingest` and the setting that says where each comes from.
+INGESTED = {
+    "language-identifier": "language_identifier",
+    "reference": "reference",
+    "benchmarks": "benchmark_data",
+}

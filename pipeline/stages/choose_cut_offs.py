@@ -1,0 +1,45 @@
+"""Per language, the perplexities that part head, middle and tail of this dump (CCNet's percentiles 30 and 60).
+
+CCNet ships a table made for its own language models; with models of our own the cut-offs come from a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from pydantic import Field
+
+from pipeline.draft import Draft
+from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.train_lm import language_models
+
+CUT_OFFS = "cut_offs.json"
+
+
+class ChooseCutOffsConfig(StageConfig):
+    head: int = Field(default=30, ge=1, le=98, description="percentile below which a document is head")
+    tail: int = Field(default=60, ge=2, le=99, description="percentile from which a document is tail")
+    max_documents: int = Field(default=10_000, ge=10, description="documents of a language in the sample")
+    seed: int = Field(default=0, ge=0, description="seed of the sample")
+
+
+def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -> None:
+    from ccnet.perplexity import cut_offs, sample_perplexities
+
+    shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("identify")]
+    samples = sample_perplexities(
+        shards, language_models(inputs), max_documents=config.max_documents, seed=config.seed
+    )
+    chosen = {lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found}
+    draft.write_json(CUT_OFFS, chosen)
+    draft.add({"languages": len(chosen), "documents_sampled": sum(len(found) for found in samples.values())})
+
+
+STAGE = Stage(
+    name="choose_cut_offs",
+    version=1,
+    config=ChooseCutOffsConfig,
+    body=choose_cut_offs,
+    needs={"identify": Match.SAME_CRAWL, "train_lm": Match.ALL},
+    packages=("sentencepiece", "kenlm"),
+)

@@ -1,0 +1,38 @@
+"""Score each document with its language's model and sort it into head, middle, tail or all (CCNet section 4.2)."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.draft import Draft
+from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.choose_cut_offs import CUT_OFFS
+from pipeline.stages.train_lm import language_models
+
+
+class FilterPerplexityConfig(StageConfig):
+    """Nothing is thrown away here: whoever reads the corpus chooses the buckets."""
+
+
+def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Draft) -> None:
+    from ccnet.perplexity import CutOffs, score_shard
+
+    table = json.loads(inputs.path(inputs.one("choose_cut_offs"), CUT_OFFS).read_text(encoding="utf-8"))
+    draft.add(
+        score_shard(
+            inputs.path(inputs.one("identify"), "documents.parquet"),
+            language_models(inputs),
+            {language: CutOffs(**values) for language, values in table.items()},
+            draft.path("documents.parquet"),
+        )
+    )
+
+
+STAGE = Stage(
+    name="filter_perplexity",
+    version=1,
+    config=FilterPerplexityConfig,
+    body=filter_perplexity,
+    needs={"identify": Match.SAME_UNIT, "train_lm": Match.ALL, "choose_cut_offs": Match.SAME_CRAWL},
+    packages=("sentencepiece", "kenlm", "pyarrow"),
+)

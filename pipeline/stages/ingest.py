@@ -1,0 +1,57 @@
+"""Bring files from outside into the store: the language identifier, reference text, benchmark data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+
+from pipeline.draft import Draft
+from pipeline.errors import BadInput, MissingArtifact
+from pipeline.source_digest import digest_of, files_of
+from pipeline.stage import Inputs, Stage, StageConfig
+
+
+class IngestConfig(StageConfig):
+    source: str = Field(description="a file or a folder: path, file:// or s3:// URI")
+    sha256: str = Field(default="", description="digest that the source must have (of a folder: of its listing)")
+
+
+def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
+    """Copy a file, or a folder's files, and check the digest.  Raises MissingArtifact or BadInput."""
+    source = _local(config.source, draft.scratch("source"))
+    files = files_of(source)
+    if not files:
+        raise MissingArtifact(f"{config.source}: no such file or folder, or an empty one: check the path")
+    if config.sha256 and digest_of(source) != config.sha256:
+        raise BadInput(f"{config.source}: digest {digest_of(source)[:12]}…, {config.sha256[:12]}… was announced")
+    for name, path in files.items():
+        shutil.copyfile(path, draft.path(name))
+    draft.add({"files": len(files), "bytes": sum(path.stat().st_size for path in files.values())})
+
+
+def _local(source: str, scratch: Path) -> Path:
+    parts = urlsplit(source)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    if parts.scheme == "s3":
+        return _download(source, scratch)
+    return Path(source)
+
+
+def _download(source: str, scratch: Path) -> Path:
+    from pipeline.store import open_store
+
+    parent, _, name = source.rstrip("/").rpartition("/")
+    store = open_store(parent)
+    for key in store.list(name):
+        if key == name or key.startswith(f"{name}/"):
+            target = scratch / key
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(store.local(key), target)
+    return scratch / name
+
+
+STAGE = Stage(name="ingest", version=1, config=IngestConfig, body=ingest)

@@ -1,0 +1,67 @@
+"""A language's model of clean text: SentencePiece pieces and a KenLM n-gram model over them (CCNet section 4.2)."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.draft import Draft
+from pipeline.stage import Inputs, Stage, StageConfig
+from pipeline.tools import find_tool
+
+SP_MODEL, ARPA_BIN = "sp.model", "arpa.bin"
+
+
+class TrainLmConfig(StageConfig):
+    order: int = Field(default=5, ge=2, le=6, description="order of the n-grams (CCNet: 5)")
+    pieces: int = Field(default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer")
+
+
+def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
+    """A language without reference text gets a manifest without a model: its documents go to the bucket `all`."""
+    from ccnet.language_model import train_language_model
+
+    found = {name: artifact for artifact in (reference := inputs.one("ingest")).artifacts if (name := artifact.name)}
+    names = [name for name in (f"{draft.unit}.txt.gz", f"{draft.unit}.txt") if name in found]
+    if not names:
+        draft.add({"lines": 0})
+        return
+    folder = draft.scratch("model")
+    counts = train_language_model(
+        _lines(inputs.path(reference, names[0])),
+        folder,
+        lmplz=find_tool("lmplz"),
+        build_binary=find_tool("build_binary"),
+        order=config.order,
+        vocabulary_size=config.pieces,
+    )
+    draft.add(counts)
+    for name in (SP_MODEL, ARPA_BIN):
+        if (folder / name).exists():
+            (folder / name).replace(draft.path(name))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as file:
+        for line in file:
+            yield line.rstrip("\n")
+
+
+def language_models(inputs: Inputs) -> dict[str, tuple[Path, Path]]:
+    """language -> (sp.model, arpa.bin) of the languages that have a model."""
+    manifests = [m for m in inputs.of("train_lm") if any(a.name == ARPA_BIN for a in m.artifacts)]
+    return {m.unit: (inputs.path(m, SP_MODEL), inputs.path(m, ARPA_BIN)) for m in manifests}
+
+
+STAGE = Stage(
+    name="train_lm",
+    version=1,
+    config=TrainLmConfig,
+    body=train_lm,
+    needs={"ingest": "reference"},
+    packages=("sentencepiece", "kenlm"),
+)
