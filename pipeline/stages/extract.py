@@ -32,5 +32,5 @@ STAGE = Stage(
     config=ExtractConfig,
     body=extract,
     needs={"fetch": Match.SAME_UNIT},
-    packages=("fastwarc", "resiliparse", "pyarrow"),
+    packages=("resiliparse", "pyarrow"),
 )

@@ -1,0 +1,232 @@
+"""Where a dump's files are listed, how they are cut into slices, and how one is fetched politely and whole.
+
+Common Crawl asks for an own user agent, retries no faster than one a second, and patience with 503.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "xlmr-factory/0.1 (open XLM-R corpus builder)"
+CHUNK_BYTES = 1 << 20
+RETRY_S = 1.0  # no faster than one a second
+MAX_RETRY_AFTER_S = 300.0
+PERMANENT = {400, 401, 404, 405, 410, 416}
+
+
+class TransientCrawlError(OSError):
+    """The server gave up for now: ask again later."""
+
+
+class PermanentCrawlError(ValueError):
+    """Not there, or not what it should be: asking again does not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlSlice:
+    """A fixed group of one dump's files (CCNet's shard)."""
+
+    crawl: str
+    index: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.crawl}/{self.index:05d}-of-{self.count:05d}"
+
+    @classmethod
+    def parse(cls, name: str) -> CrawlSlice:
+        """The slice of a name such as CC-MAIN-2019-35/00000-of-00002.  Raises PermanentCrawlError."""
+        crawl, _, part = name.partition("/")
+        index, _, count = part.partition("-of-")
+        if not (crawl and index.isdigit() and count.isdigit() and int(index) < int(count)):
+            raise PermanentCrawlError(f"{name!r} is no slice: wanted CRAWL/INDEX-of-COUNT")
+        return cls(crawl, int(index), int(count))
+
+
+def choose_paths(paths: Sequence[str], piece: CrawlSlice, max_files: int = 0) -> list[str]:
+    """The slice's share of a dump's file list, contiguous as in CCNet; `max_files` cuts the dump first (0: all)."""
+    taken = paths[:max_files] if max_files else paths
+    start, end = (len(taken) * i // piece.count for i in (piece.index, piece.index + 1))
+    return list(taken[start:end])
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file that came whole."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass
+class CrawlSource:
+    """A crawl in Common Crawl's layout under an https, http or file base (or a plain folder).
+
+    A fetch gives up after `max_idle_s` seconds in which nothing came; every byte that came is kept meanwhile.
+    """
+
+    base: str
+    max_idle_s: float = 900.0
+    read_timeout_s: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    _pool: PoolManager | None = field(default=None, init=False)
+
+    def paths(self, crawl: str, kind: str) -> list[str]:
+        """The dump's list of `warc` or `wet` files.  Raises PermanentCrawlError for an unknown dump."""
+        name = f"crawl-data/{crawl}/{kind}.paths.gz"
+        data = self._read(name)
+        try:
+            lines = gzip.decompress(data).decode().split()
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise PermanentCrawlError(f"{self.base}{name}: {error}: wanted a gzip list of files") from error
+        if not lines:
+            raise PermanentCrawlError(f"{self.base}{name}: the list is empty")
+        return lines
+
+    def fetch(self, path: str, destination: Path) -> FetchedFile:
+        """Bring one file to `destination`, which appears only when the file is whole and its gzip ends well."""
+        aside = destination.with_name(f".{destination.name}.part")
+        if self._folder is not None:
+            source = self._folder / path
+            if not source.is_file():
+                raise PermanentCrawlError(f"{source}: no such file")
+            shutil.copyfile(source, aside)
+        else:
+            self._download(path, aside)
+        if not _is_whole(aside):
+            aside.unlink()
+            raise TransientCrawlError(f"{self.base}{path}: the gzip stream does not end well: fetch it again")
+        digest = hashlib.sha256(aside.read_bytes()).hexdigest()
+        size = aside.stat().st_size
+        os.replace(aside, destination)
+        return FetchedFile(destination, size, digest)
+
+    @property
+    def _folder(self) -> Path | None:
+        parts = urlsplit(self.base)
+        if parts.scheme == "file":
+            return Path(unquote(parts.path))
+        return None if parts.scheme in ("http", "https") else Path(self.base)
+
+    def _read(self, name: str) -> bytes:
+        if self._folder is not None:
+            path = self._folder / name
+            if not path.is_file():
+                raise PermanentCrawlError(f"{path}: no such file: is that crawl under {self.base}?")
+            return path.read_bytes()
+        parts: list[bytes] = []
+        self._persist(name, lambda start: self._stream(name, start, parts.append), lambda: sum(map(len, parts)))
+        return b"".join(parts)
+
+    def _download(self, path: str, aside: Path) -> None:
+        with aside.open("ab") as file:
+
+            def write(data: bytes) -> None:
+                file.write(data)
+                file.flush()
+
+            self._persist(path, lambda start: self._stream(path, start, write), file.tell)
+
+    def _persist(self, name: str, attempt: Callable[[int], None], received: Callable[[], int]) -> None:
+        """Try until whole; each try goes on where the last one broke off.  Raises TransientCrawlError."""
+        last = self.clock()
+        while True:
+            before = received()
+            try:
+                return attempt(before)
+            except _TryAgain as again:
+                if received() > before:
+                    last = self.clock()
+                idle = self.clock() - last
+                if idle > self.max_idle_s:
+                    raise TransientCrawlError(f"{self.base}{name}: {again} for {idle:.0f} s: try again later") from again
+                log.info("%s: %s; again in %.0f s", name, again, again.after_s)
+                self.sleep(again.after_s)
+
+    def _stream(self, path: str, start: int, write: Callable[[bytes], object]) -> None:
+        """One request for the bytes from `start` on.  Raises _TryAgain with the reason."""
+        import urllib3
+        from urllib3.exceptions import HTTPError
+
+        url = self.base.rstrip("/") + "/" + path
+        headers = {"User-Agent": USER_AGENT} | ({"Range": f"bytes={start}-"} if start else {})
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=self.read_timeout_s))
+        try:
+            reply = self._pool.request("GET", url, headers=headers, preload_content=False, retries=False, redirect=True)
+            try:
+                self._take(url, reply, start, write)
+            finally:
+                reply.release_conn()
+        except HTTPError as error:
+            raise _TryAgain(f"{type(error).__name__}") from error
+
+    def _take(self, url: str, reply: BaseHTTPResponse, start: int, write: Callable[[bytes], object]) -> None:
+        if reply.status == 416 and start:
+            return  # nothing is left after what came
+        if reply.status in PERMANENT:
+            raise PermanentCrawlError(f"{url}: the server answers {reply.status}: check the crawl's name and the base")
+        if reply.status not in (200, 206):
+            raise _TryAgain(f"the server answers {reply.status}", _retry_after(reply.headers.get("Retry-After", "")))
+        skip = start if reply.status == 200 else 0  # a server without ranges begins anew
+        length = reply.headers.get("Content-Length")
+        came = 0
+        for data in reply.stream(CHUNK_BYTES, decode_content=False):
+            came += len(data)
+            if skip:
+                cut = min(skip, len(data))
+                skip, data = skip - cut, data[cut:]
+            write(data)
+        if length is not None and came < int(length):
+            raise _TryAgain(f"the body ended after {came} of {length} bytes")
+
+
+class _TryAgain(Exception):
+    def __init__(self, reason: str, after_s: float = RETRY_S) -> None:
+        super().__init__(reason)
+        self.after_s = max(after_s, RETRY_S)
+
+
+def _retry_after(text: str) -> float:
+    """Seconds of a Retry-After header; a date, or none, counts as one retry interval."""
+    return min(float(text), MAX_RETRY_AFTER_S) if text.strip().isdigit() else RETRY_S
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether every gzip member of the file ends (CRC and length included); a plain file is."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return True
+        file.seek(0)
+        member = zlib.decompressobj(31)
+        inside = False
+        while data := file.read(CHUNK_BYTES):
+            while data:
+                try:
+                    member.decompress(data)
+                except zlib.error:
+                    return False
+                inside = not member.eof
+                data = member.unused_data.lstrip(b"\0") if member.eof else b""
+                if member.eof:
+                    member = zlib.decompressobj(31)
+        return not inside
