@@ -86,10 +86,14 @@ def _train_pieces(text: Path, prefix: Path, size: int) -> None:
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        raise CorpusError(f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}") from error
+        raise CorpusError(
+            f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}"
+        ) from error
 
 
 def _run(command: list[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise CorpusError(f"{Path(command[0]).name} ended with {result.returncode}: {result.stderr.strip()[-400:]}")
+        raise CorpusError(
+            f"{Path(command[0]).name} ended with {result.returncode}: {result.stderr.strip()[-400:]}"
+        )

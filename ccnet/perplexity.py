@@ -61,7 +61,9 @@ def bucket(perplexity: float | None, limits: CutOffs | None) -> Bucket:
     return Bucket.MIDDLE if perplexity < limits.tail else Bucket.TAIL
 
 
-def score_shard(documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path) -> Counter[str]:
+def score_shard(
+    documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path
+) -> Counter[str]:
     """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`."""
     loaded = _Models(models)
     counts: Counter[str] = Counter()

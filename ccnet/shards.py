@@ -65,7 +65,16 @@ def write_documents(documents: Iterable[Document], path: Path) -> None:
 def _record_batch(batch: Sequence[Document]) -> pa.RecordBatch:
     columns = {
         name: [getattr(document, name) for document in batch]
-        for name in ("url", "date_download", "digest", "title", "text", "cc_segment", "original_length", "original_nlines")
+        for name in (
+            "url",
+            "date_download",
+            "digest",
+            "title",
+            "text",
+            "cc_segment",
+            "original_length",
+            "original_nlines",
+        )
     }
     columns["length"] = [len(document.text) for document in batch]
     columns["nlines"] = columns["original_nlines"]
@@ -111,7 +120,9 @@ def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
 def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
     """The rows whose (language, text) is new; 16 bytes of memory a document."""
     keep = []
-    for row, (language, text) in enumerate(zip(batch.column("language").to_pylist(), batch.column("text").to_pylist())):
+    for row, (language, text) in enumerate(
+        zip(batch.column("language").to_pylist(), batch.column("text").to_pylist())
+    ):
         mark = hashlib.blake2b(f"{language}\n{text}".encode(), digest_size=16).digest()
         if mark not in seen:
             seen.add(mark)
@@ -122,7 +133,9 @@ def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.
     return batch.take(pa.array(keep, pa.int64()))
 
 
-def _write_parts(batch: pa.RecordBatch, folder: Path, writers: dict[tuple[str, str], pq.ParquetWriter]) -> None:
+def _write_parts(
+    batch: pa.RecordBatch, folder: Path, writers: dict[tuple[str, str], pq.ParquetWriter]
+) -> None:
     table = pa.Table.from_batches([batch])
     keys = list(zip(batch.column("language").to_pylist(), batch.column("bucket").to_pylist()))
     schema = pa.schema([field for field in SCORED if field.name not in ("language", "bucket")])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded.debian import AptUnavailable
+
 from pipeline.errors import BadConfig
 from pipeline.settings import COMMON_CRAWL
 from pipeline.source_digest import digest_of
@@ -40,7 +41,9 @@ def make_inputs(choices: InputChoices) -> dict[str, Any]:
 
     folder = choices.var / "input"
     crawl = _crawl(choices, folder)
-    reference = Path(choices.reference) if choices.reference else _reference(folder, crawl.pop("written", False))
+    reference = (
+        Path(choices.reference) if choices.reference else _reference(folder, crawl.pop("written", False))
+    )
     benchmarks = make_benchmarks(folder / "benchmarks")
     languages = choices.languages.split(",") if choices.languages else _languages_of(reference)
     return crawl | {
@@ -72,7 +75,12 @@ def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
             return _asked_for(choices, [FALLBACK_CRAWL]) | {"segments": choices.segments or 1}
         log.warning("Common Crawl cannot be reached: using the small crawl that was written for the tests")
     made = make_small_crawls(folder / "small")
-    return {"source": made.base_uri, "crawls": list(made.crawls), "kind": choices.kind or "warc", "written": True}
+    return {
+        "source": made.base_uri,
+        "crawls": list(made.crawls),
+        "kind": choices.kind or "warc",
+        "written": True,
+    }
 
 
 def _asked_for(choices: InputChoices, crawls: list[str]) -> dict[str, Any]:
@@ -88,7 +96,9 @@ def _reference(folder: Path, written: bool) -> Path:
         try:
             return make_debian_reference(folder / "reference")
         except AptUnavailable as error:
-            log.warning("no reference text from apt (%s): using the small one that was written for the tests", error)
+            log.warning(
+                "no reference text from apt (%s): using the small one that was written for the tests", error
+            )
     return make_small_reference(folder / "small-reference")
 
 

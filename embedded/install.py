@@ -50,12 +50,16 @@ def install(*, development: bool) -> None:
 
 def check_machine() -> None:
     if sys.version_info < (3, 11):
-        raise InstallError(f"Python {sys.version.split()[0]} found, 3.11 or newer wanted: make PYTHON=python3.11 run")
+        raise InstallError(
+            f"Python {sys.version.split()[0]} found, 3.11 or newer wanted: make PYTHON=python3.11 run"
+        )
     if not (shutil.which("c++") or shutil.which("g++")):
         raise InstallError("no C++ compiler found: install g++ (Debian: apt-get install build-essential)")
     headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
     if not headers.exists():
-        raise InstallError(f"no Python headers at {headers}: install them (Debian: apt-get install python3-dev)")
+        raise InstallError(
+            f"no Python headers at {headers}: install them (Debian: apt-get install python3-dev)"
+        )
 
 
 def make_environment() -> None:
@@ -66,7 +70,9 @@ def make_environment() -> None:
     try:
         run([sys.executable, "-m", "venv", str(VENV)])
     except InstallError as error:
-        raise InstallError(f"python3 -m venv failed: install it (Debian: apt-get install python3-venv). {error}") from error
+        raise InstallError(
+            f"python3 -m venv failed: install it (Debian: apt-get install python3-venv). {error}"
+        ) from error
     run([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
     (VENV / ".made").touch()
 
@@ -100,8 +106,29 @@ def build_kenlm() -> None:
         archive.extractall(work, filter="data")
     source = next(path for path in work.glob("kenlm-*") if path.is_dir())
     build = work / "build"
-    run([find_cmake(), "-S", str(source), "-B", str(build), *boost_options(work), "-DCMAKE_BUILD_TYPE=Release"])
-    run([find_cmake(), "--build", str(build), "--target", "lmplz", "build_binary", "-j", str(os.cpu_count() or 1)])
+    run(
+        [
+            find_cmake(),
+            "-S",
+            str(source),
+            "-B",
+            str(build),
+            *boost_options(work),
+            "-DCMAKE_BUILD_TYPE=Release",
+        ]
+    )
+    run(
+        [
+            find_cmake(),
+            "--build",
+            str(build),
+            "--target",
+            "lmplz",
+            "build_binary",
+            "-j",
+            str(os.cpu_count() or 1),
+        ]
+    )
     target = TOOLS / "kenlm" / "bin"
     shutil.rmtree(TOOLS / "kenlm", ignore_errors=True)
     target.mkdir(parents=True)
@@ -183,7 +210,9 @@ def say(text: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--development", action="store_true", help="also what tests and checks need")
     arguments = parser.parse_args()
     try:

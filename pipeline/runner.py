@@ -25,7 +25,12 @@ def run_work(work: Work, root: str) -> str:
 
 
 def run_plan(
-    works: Sequence[Work], root: str, *, workers: int, on_done: OnDone, on_wait: Callable[[], None] = lambda: None
+    works: Sequence[Work],
+    root: str,
+    *,
+    workers: int,
+    on_done: OnDone,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Run what is not there yet, each as soon as what it reads is there.
 
@@ -34,7 +39,9 @@ def run_plan(
     """
     store = open_store(root)
     waiting = []
-    done = {key for work in works for key in work.inputs} - {work.key for work in works}  # made by earlier flows
+    done = {key for work in works for key in work.inputs} - {
+        work.key for work in works
+    }  # made by earlier flows
     for work in works:
         if store.exists(work.key):
             done.add(work.key)
@@ -80,7 +87,9 @@ def _walk(
 
 def _named(work: Work, failure: BaseException) -> BaseException:
     if isinstance(failure, BrokenProcessPool):
-        return WorkerLost(f"{work.stage} {work.unit}: its process was killed (memory?): run it again to go on")
+        return WorkerLost(
+            f"{work.stage} {work.unit}: its process was killed (memory?): run it again to go on"
+        )
     if isinstance(failure, FactoryError) and work.unit not in str(failure):
         return type(failure)(f"{work.stage} {work.unit}: {failure}")
     return failure

@@ -20,7 +20,14 @@ def torchrun(arguments: Sequence[str], *, processes: int, on_tick: Callable[[], 
 
     Raises WorkerLost with the end of what it said: the checkpoints stand, so a retry goes on from them.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
     with tempfile.TemporaryFile() as said:
         job = subprocess.Popen([*command, *arguments], stdout=said, stderr=said, preexec_fn=die_with_parent)
         try:
@@ -33,8 +40,12 @@ def torchrun(arguments: Sequence[str], *, processes: int, on_tick: Callable[[], 
         if job.returncode:
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines()
-            reason = "was asked to stop" if job.returncode == EXIT_TRY_AGAIN else f"ended with {job.returncode}"
-            raise WorkerLost(f"torchrun {reason}; run it again to go on from its checkpoint. It said: {_tail(lines)}")
+            reason = (
+                "was asked to stop" if job.returncode == EXIT_TRY_AGAIN else f"ended with {job.returncode}"
+            )
+            raise WorkerLost(
+                f"torchrun {reason}; run it again to go on from its checkpoint. It said: {_tail(lines)}"
+            )
 
 
 def _tail(lines: list[str]) -> str:

@@ -11,7 +11,9 @@ from pipeline.stages.train_vocabulary import MODEL
 
 
 class EncodeConfig(StageConfig):
-    block_tokens: int = Field(default=128, ge=16, description="tokens of one block, specials included (paper: 512)")
+    block_tokens: int = Field(
+        default=128, ge=16, description="tokens of one block, specials included (paper: 512)"
+    )
     buckets: tuple[str, ...] = Field(default=("head", "middle", "tail", "all"), description="buckets to read")
 
 
@@ -23,7 +25,7 @@ def encode(config: EncodeConfig, inputs: Inputs, draft: Draft) -> None:
     release = Release.open(inputs, draft.scratch("release"), draft.unit)
     vocabulary = Vocabulary.load(inputs.path(inputs.one("train_vocabulary"), MODEL))
     texts = release.texts(draft.unit, config.buckets)
-    counts = write_blocks(texts, vocabulary, draft.path("blocks.bin"), block_tokens=config.block_tokens)
+    counts = write_blocks(texts, vocabulary, draft.path("blocks.npy"), block_tokens=config.block_tokens)
     # These are amounts of text, not a filter's balance.
     draft.add({name: n for name, n in counts.items() if name != "documents"} | {"texts": counts["documents"]})
 

@@ -10,7 +10,9 @@ from pipeline.stage import Inputs, Match, Stage, StageConfig
 
 class IdentifyConfig(StageConfig):
     languages: tuple[str, ...] = Field(min_length=1, description="codes to keep, e.g. en, sw, zh-Hans")
-    threshold: float = Field(default=0.5, ge=0, le=1, description="least score, after rounding to 2 decimals (CCNet: 0.5)")
+    threshold: float = Field(
+        default=0.5, ge=0, le=1, description="least score, after rounding to 2 decimals (CCNet: 0.5)"
+    )
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:

@@ -57,12 +57,17 @@ def _corpus(inputs: Inputs) -> dict[str, Any]:
     """Every language asked for, also those without a document, beside the paper's Table 6."""
     from ccnet.languages import LANGUAGES
 
-    statistics = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))["languages"]
+    statistics = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))[
+        "languages"
+    ]
     rows = {}
     for manifest in inputs.of("encode"):
         found = statistics.get(manifest.unit, {})
         buckets = found.get("buckets", {})
-        total = {name: sum(row[name] for row in buckets.values()) for name in ("documents", "paragraphs", "characters", "bytes")}
+        total = {
+            name: sum(row[name] for row in buckets.values())
+            for name in ("documents", "paragraphs", "characters", "bytes")
+        }
         known = LANGUAGES[manifest.unit]
         rows[manifest.unit] = {
             "name": known.name,

@@ -17,14 +17,20 @@ SP_MODEL, ARPA_BIN = "sp.model", "arpa.bin"
 
 class TrainLmConfig(StageConfig):
     order: int = Field(default=5, ge=2, le=6, description="order of the n-grams (CCNet: 5)")
-    pieces: int = Field(default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer")
+    pieces: int = Field(
+        default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer"
+    )
 
 
 def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
     """A language without reference text gets a manifest without a model: its documents go to the bucket `all`."""
     from ccnet.language_model import train_language_model
 
-    found = {name: artifact for artifact in (reference := inputs.one("ingest")).artifacts if (name := artifact.name)}
+    found = {
+        name: artifact
+        for artifact in (reference := inputs.one("ingest")).artifacts
+        if (name := artifact.name)
+    }
     names = [name for name in (f"{draft.unit}.txt.gz", f"{draft.unit}.txt") if name in found]
     if not names:
         draft.add({"lines": 0})
