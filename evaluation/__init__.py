@@ -1,0 +1,1 @@
+"""Benchmarks in their official formats, fine-tuning, official metrics, and the report."""
