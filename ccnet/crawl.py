@@ -134,9 +134,7 @@ class CrawlSource:
                 raise PermanentCrawlError(f"{path}: no such file: is that crawl under {self.base}?")
             return path.read_bytes()
         parts: list[bytes] = []
-        self._persist(
-            name, lambda start: self._stream(name, start, parts.append), lambda: sum(map(len, parts))
-        )
+        self._persist(name, lambda start: self._stream(name, start, parts.append), lambda: sum(map(len, parts)))
         return b"".join(parts)
 
     def _download(self, path: str, aside: Path) -> None:
@@ -176,9 +174,7 @@ class CrawlSource:
         if self._pool is None:
             self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=self.read_timeout_s))
         try:
-            reply = self._pool.request(
-                "GET", url, headers=headers, preload_content=False, retries=False, redirect=True
-            )
+            reply = self._pool.request("GET", url, headers=headers, preload_content=False, retries=False, redirect=True)
             try:
                 self._take(url, reply, start, write)
             finally:
@@ -190,13 +186,9 @@ class CrawlSource:
         if reply.status == 416 and start:
             return  # nothing is left after what came
         if reply.status in PERMANENT:
-            raise PermanentCrawlError(
-                f"{url}: the server answers {reply.status}: check the crawl's name and the base"
-            )
+            raise PermanentCrawlError(f"{url}: the server answers {reply.status}: check the crawl's name and the base")
         if reply.status not in (200, 206):
-            raise _TryAgain(
-                f"the server answers {reply.status}", _retry_after(reply.headers.get("Retry-After", ""))
-            )
+            raise _TryAgain(f"the server answers {reply.status}", _retry_after(reply.headers.get("Retry-After", "")))
         skip = start if reply.status == 200 else 0  # a server without ranges begins anew
         length = reply.headers.get("Content-Length")
         came = 0

@@ -40,21 +40,14 @@ def extract_files(
                 yield from _document(found, segment, min_characters, counts)
 
     write_documents(documents(), output)
-    bad = sum(
-        counts[f"dropped_{reason}"]
-        for reason in ("bad_gzip", "truncated_gzip", "bad_record", "not_an_archive")
-    )
+    bad = sum(counts[f"dropped_{reason}"] for reason in ("bad_gzip", "truncated_gzip", "bad_record", "not_an_archive"))
     if bad > max_bad_fraction * max(counts["documents_in"], 1):
         named = ", ".join(segment for segment, _ in files[:3])
-        raise CorpusError(
-            f"{bad} of {counts['documents_in']} documents of {named} cannot be read: fetch them again"
-        )
+        raise CorpusError(f"{bad} of {counts['documents_in']} documents of {named} cannot be read: fetch them again")
     return counts
 
 
-def _document(
-    found: Record | Fault, segment: str, min_characters: int, counts: Counter[str]
-) -> Iterator[Document]:
+def _document(found: Record | Fault, segment: str, min_characters: int, counts: Counter[str]) -> Iterator[Document]:
     counts["records_in"] += 1
     if isinstance(found, Fault):
         result: Document | str = found.reason
@@ -120,9 +113,7 @@ def from_warc(record: Record, segment: str) -> Document | str:
         return "digest_mismatch"
     if response.status != 200:
         return "not_ok"
-    kind = (
-        record.headers.get("warc-identified-payload-type") or response.content_type.partition(";")[0].strip()
-    )
+    kind = record.headers.get("warc-identified-payload-type") or response.content_type.partition(";")[0].strip()
     if kind and kind.lower() not in HTML_TYPES:
         return "not_html"
     if not response.payload.strip():

@@ -18,9 +18,7 @@ BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.
 CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
 META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
 META_BYTES = 2048  # HTML standard: a page's first kilobyte or so declares it
-MAX_REPLACED_FRACTION = (
-    0.01  # ours: more undecodable characters than that and the declaration is not believed
-)
+MAX_REPLACED_FRACTION = 0.01  # ours: more undecodable characters than that and the declaration is not believed
 
 
 def decode_html(payload: bytes, content_type: str = "") -> str | None:

@@ -38,9 +38,7 @@ def parse_response(block: bytes) -> HttpResponse | None:
     if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
         return None
     pairs = (line.partition(":") for line in lines[1:])
-    return HttpResponse(
-        int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}, payload
-    )
+    return HttpResponse(int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}, payload)
 
 
 def _join_chunks(data: bytes) -> bytes:

@@ -85,9 +85,7 @@ def identify_shard(
     return counts
 
 
-def _with_language(
-    batch: pa.RecordBatch, rows: list[int], labels: list[str], scores: list[float]
-) -> pa.RecordBatch:
+def _with_language(batch: pa.RecordBatch, rows: list[int], labels: list[str], scores: list[float]) -> pa.RecordBatch:
     kept = batch.take(pa.array(rows, pa.int64()))
     added = [pa.array(labels, pa.string()), pa.array(scores, pa.float64())]
     return pa.RecordBatch.from_arrays([*kept.columns, *added], schema=IDENTIFIED)

@@ -14,7 +14,7 @@ from ccnet.normalize import normalize_for_language_model
 
 MAX_LINES = 1_000_000  # CCNet's NDOC_FOR_LM
 CHARACTERS_PER_PIECE = 40  # ours: little text cannot fill a large vocabulary
-MIN_CHARACTERS = 20_000  # ours: less text gives no model, and the language's bucket is `all`
+MIN_CHARACTERS = 10_000  # ours: less text gives no model, and the language's bucket is `all`
 MAX_LINE_BYTES = 4096  # SentencePiece drops longer lines silently
 
 
@@ -28,7 +28,7 @@ def train_language_model(
     vocabulary_size: int = 65_536,
     memory: str = "30%",
 ) -> Counter[str]:
-    """Write sp.model and arpa.bin into `folder`, or neither where the text is less than 20,000 characters.
+    """Write sp.model and arpa.bin into `folder`, or neither where the text is less than MIN_CHARACTERS.
 
     The same lines give the same bytes.  Raises CorpusError with what a trainer said.
     """
@@ -86,14 +86,10 @@ def _train_pieces(text: Path, prefix: Path, size: int) -> None:
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        raise CorpusError(
-            f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}"
-        ) from error
+        raise CorpusError(f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}") from error
 
 
 def _run(command: list[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise CorpusError(
-            f"{Path(command[0]).name} ended with {result.returncode}: {result.stderr.strip()[-400:]}"
-        )
+        raise CorpusError(f"{Path(command[0]).name} ended with {result.returncode}: {result.stderr.strip()[-400:]}")

@@ -61,9 +61,7 @@ def bucket(perplexity: float | None, limits: CutOffs | None) -> Bucket:
     return Bucket.MIDDLE if perplexity < limits.tail else Bucket.TAIL
 
 
-def score_shard(
-    documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path
-) -> Counter[str]:
+def score_shard(documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path) -> Counter[str]:
     """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`."""
     loaded = _Models(models)
     counts: Counter[str] = Counter()
@@ -71,7 +69,7 @@ def score_shard(
         for batch in read_batches(documents):
             scores = loaded.score(batch)
             languages = batch.column("language").to_pylist()
-            buckets = [bucket(score, limits.get(language)) for score, language in zip(scores, languages)]
+            buckets = [bucket(score, limits.get(language)) for score, language in zip(scores, languages, strict=False)]
             counts.update(f"bucket_{found}" for found in buckets)
             counts["documents_in"] += batch.num_rows
             counts["documents_kept"] += batch.num_rows
@@ -98,7 +96,7 @@ def _sample(shards: Sequence[Path], languages: set[str], most: int, seed: int) -
     met: Counter[str] = Counter()
     for shard in shards:
         for batch in read_batches(shard, ["text", "language"]):
-            for text, language in zip(batch.column("text").to_pylist(), batch.column("language").to_pylist()):
+            for text, language in zip(batch.column("text").to_pylist(), batch.column("language").to_pylist(), strict=False):
                 if language not in languages:
                     continue
                 met[language] += 1
@@ -129,6 +127,6 @@ class _Models:
         for language in sorted(set(languages) & set(self._files)):
             rows = [row for row, found in enumerate(languages) if found == language]
             found = self.of(language).perplexities([texts[row] for row in rows])
-            for row, score in zip(rows, found):
+            for row, score in zip(rows, found, strict=False):
                 scores[row] = score
         return scores

@@ -120,9 +120,7 @@ def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
 def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
     """The rows whose (language, text) is new; 16 bytes of memory a document."""
     keep = []
-    for row, (language, text) in enumerate(
-        zip(batch.column("language").to_pylist(), batch.column("text").to_pylist())
-    ):
+    for row, (language, text) in enumerate(zip(batch.column("language").to_pylist(), batch.column("text").to_pylist(), strict=False)):
         mark = hashlib.blake2b(f"{language}\n{text}".encode(), digest_size=16).digest()
         if mark not in seen:
             seen.add(mark)
@@ -133,11 +131,9 @@ def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.
     return batch.take(pa.array(keep, pa.int64()))
 
 
-def _write_parts(
-    batch: pa.RecordBatch, folder: Path, writers: dict[tuple[str, str], pq.ParquetWriter]
-) -> None:
+def _write_parts(batch: pa.RecordBatch, folder: Path, writers: dict[tuple[str, str], pq.ParquetWriter]) -> None:
     table = pa.Table.from_batches([batch])
-    keys = list(zip(batch.column("language").to_pylist(), batch.column("bucket").to_pylist()))
+    keys = list(zip(batch.column("language").to_pylist(), batch.column("bucket").to_pylist(), strict=False))
     schema = pa.schema([field for field in SCORED if field.name not in ("language", "bucket")])
     schema = schema.append(pa.field("language", pa.string())).append(pa.field("crawl", pa.string()))
     for key in sorted(set(keys)):

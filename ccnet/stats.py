@@ -25,9 +25,7 @@ def corpus_statistics(folder: Path) -> dict[str, Any]:
     for part in sorted(folder.glob("lang=*/bucket=*/*.parquet")):
         language, bucket = (parent.name.split("=", 1)[1] for parent in (part.parent.parent, part.parent))
         row = languages.setdefault(language, _empty())
-        for batch in read_batches(
-            part, ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]
-        ):
+        for batch in read_batches(part, ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]):
             _add(row, bucket, batch)
     for row in languages.values():
         row["domains"] = dict(Counter(row["domains"]).most_common(TOP_DOMAINS))

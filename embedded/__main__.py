@@ -15,9 +15,7 @@ from embedded.run import Choices, down, run, up
 from pipeline.errors import EXIT_TRY_AGAIN, FactoryError
 
 CHOICES = [
-    click.option(
-        "--languages", default="", metavar="en,sw,ur", help="codes to keep [default: all of the input's]"
-    ),
+    click.option("--languages", default="", metavar="en,sw,ur", help="codes to keep [default: all of the input's]"),
     click.option(
         "--store", default="", metavar="URI", help="file:///folder or s3://bucket/prefix [default: var/store]"
     ),
@@ -26,22 +24,12 @@ CHOICES = [
     click.option(
         "--slices", default=2, show_default=True, type=click.IntRange(1, 200), help="units a dump is cut into"
     ),
-    click.option(
-        "--source", default="", metavar="URL", help="base of the crawl [default: data.commoncrawl.org]"
-    ),
-    click.option(
-        "--kind", default="", type=click.Choice(["", "warc", "wet"]), help="pages, or the crawl's own text"
-    ),
-    click.option(
-        "--reference", default="", metavar="DIR", help="LANG.txt.gz that language models are trained on"
-    ),
+    click.option("--source", default="", metavar="URL", help="base of the crawl [default: data.commoncrawl.org]"),
+    click.option("--kind", default="", type=click.Choice(["", "warc", "wet"]), help="pages, or the crawl's own text"),
+    click.option("--reference", default="", metavar="DIR", help="LANG.txt.gz that language models are trained on"),
     click.option("--small", is_flag=True, help="use the small written crawl"),
-    click.option(
-        "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="any other setting of the run, as `xlmr`"
-    ),
-    click.option(
-        "--var", default="var", type=click.Path(path_type=Path), help="folder for all that the run makes"
-    ),
+    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="any other setting of the run, as `xlmr`"),
+    click.option("--var", default="var", type=click.Path(path_type=Path), help="folder for all that the run makes"),
 ]
 
 

@@ -123,10 +123,7 @@ class EmbeddedAirflow:
         """One line for each failed task: its name and the last error of its log."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         failed = self.call("GET", f"{path}?state=failed&limit=20")["task_instances"]
-        return [
-            f"{one['task_id']} {one.get('rendered_map_index') or ''}: {self._error(path, one)}"
-            for one in failed
-        ]
+        return [f"{one['task_id']} {one.get('rendered_map_index') or ''}: {self._error(path, one)}" for one in failed]
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One call of Airflow's REST API.  Raises AirflowError."""
@@ -135,9 +132,7 @@ class EmbeddedAirflow:
         return self._request(method, path, body, {"Authorization": f"Bearer {self._token}"})
 
     def _log_in(self) -> str:
-        answer = self._request(
-            "POST", "/auth/token", {"username": USER, "password": self.secrets.password}, {}
-        )
+        answer = self._request("POST", "/auth/token", {"username": USER, "password": self.secrets.password}, {})
         return str(answer["access_token"])
 
     def _request(
@@ -147,9 +142,7 @@ class EmbeddedAirflow:
         request = urllib.request.Request(
             self.url + path, data, {**headers, "Content-Type": "application/json"}, method=method
         )
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({})
-        )  # loopback: never through a proxy
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback: never through a proxy
         try:
             with opener.open(request, timeout=60) as reply:
                 answer: dict[str, Any] = json.loads(reply.read() or b"{}")
@@ -158,16 +151,12 @@ class EmbeddedAirflow:
             said = error.read().decode(errors="replace")[:500]
             raise AirflowError(f"{method} {path}: Airflow answers {error.code}: {said}") from error
         except OSError as error:
-            raise AirflowError(
-                f"{method} {path}: no answer from {self.url} ({error}); logs: {self.home}"
-            ) from error
+            raise AirflowError(f"{method} {path}: no answer from {self.url} ({error}); logs: {self.home}") from error
 
     def _error(self, path: str, failed: Mapping[str, Any]) -> str:
         log_path = f"{path}/{failed['task_id']}/logs/{failed['try_number']}?map_index={failed['map_index']}"
         lines = self.call("GET", log_path).get("content", [])
-        details = [
-            line["error_detail"] for line in lines if isinstance(line, dict) and line.get("error_detail")
-        ]
+        details = [line["error_detail"] for line in lines if isinstance(line, dict) and line.get("error_detail")]
         if details:
             return str(details[-1][0].get("exc_value", "failed"))
         events = [str(line.get("event", "")) for line in lines if isinstance(line, dict)]
@@ -177,9 +166,7 @@ class EmbeddedAirflow:
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         said = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
         if said.returncode:
-            raise AirflowError(
-                f"airflow db migrate ended with {said.returncode}: {said.stderr.strip()[-500:]}"
-            )
+            raise AirflowError(f"airflow db migrate ended with {said.returncode}: {said.stderr.strip()[-500:]}")
 
     def _spawn(self, component: str, die_with_us: bool) -> int:
         command = [sys.executable, "-m", "airflow", component]
@@ -198,9 +185,7 @@ class EmbeddedAirflow:
             _reap()
             dead = set(COMPONENTS) - set(self._pids())
             if dead:
-                raise AirflowError(
-                    f"Airflow's {', '.join(sorted(dead))} ended: see {self.home}/{min(dead)}.log"
-                )
+                raise AirflowError(f"Airflow's {', '.join(sorted(dead))} ended: see {self.home}/{min(dead)}.log")
             try:
                 found = {dag["dag_id"] for dag in self.call("GET", "/api/v2/dags")["dags"]}
                 if "xlmr_end_to_end" in found:
@@ -208,9 +193,7 @@ class EmbeddedAirflow:
             except AirflowError:
                 self._token = ""
             if time.monotonic() > deadline:
-                raise AirflowError(
-                    f"Airflow was not ready after {READY_TIMEOUT_S:.0f} s: see the logs in {self.home}"
-                )
+                raise AirflowError(f"Airflow was not ready after {READY_TIMEOUT_S:.0f} s: see the logs in {self.home}")
             time.sleep(0.5)
 
     def _pids(self) -> dict[str, int]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from embedded.debian import AptUnavailable
-
 from pipeline.errors import BadConfig
 from pipeline.settings import COMMON_CRAWL
 from pipeline.source_digest import digest_of
@@ -18,6 +17,11 @@ from pipeline.source_digest import digest_of
 log = logging.getLogger(__name__)
 
 FALLBACK_CRAWL = "CC-MAIN-2019-35"
+# What Debian's manuals are written in.  GNOME's help gives most of them a language model; the others' bucket is `all`.
+MANUAL_LANGUAGES = (
+    "ca", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hu", "id", "it", "ja", "ko", "nl", "pt", "ro", "ru", "sv",
+    "uk", "vi", "zh-Hans", "zh-Hant",
+)  # fmt: skip
 IDENTIFIER = Path(__file__).resolve().parent.parent / ".tools" / "lid.176.ftz"
 
 
@@ -41,11 +45,10 @@ def make_inputs(choices: InputChoices) -> dict[str, Any]:
 
     folder = choices.var / "input"
     crawl = _crawl(choices, folder)
-    reference = (
-        Path(choices.reference) if choices.reference else _reference(folder, crawl.pop("written", False))
-    )
+    reference = Path(choices.reference) if choices.reference else _reference(folder, crawl.pop("written", False))
     benchmarks = make_benchmarks(folder / "benchmarks")
-    languages = choices.languages.split(",") if choices.languages else _languages_of(reference)
+    languages = choices.languages.split(",") if choices.languages else crawl.pop("languages", _languages_of(reference))
+    crawl.pop("languages", None)
     return crawl | {
         "languages": languages,
         "segments": choices.segments,
@@ -68,7 +71,8 @@ def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
     if not choices.small:
         try:
             made = make_debian_crawls(folder / "debian")
-            return {"source": made.base_uri, "crawls": list(made.crawls), "kind": choices.kind or "warc"}
+            found = {"source": made.base_uri, "crawls": list(made.crawls), "kind": choices.kind or "warc"}
+            return found | {"languages": list(MANUAL_LANGUAGES)}
         except AptUnavailable as error:
             log.warning("no input from apt (%s): taking a slice of Common Crawl instead", error)
         if _reachable(COMMON_CRAWL):
@@ -96,9 +100,7 @@ def _reference(folder: Path, written: bool) -> Path:
         try:
             return make_debian_reference(folder / "reference")
         except AptUnavailable as error:
-            log.warning(
-                "no reference text from apt (%s): using the small one that was written for the tests", error
-            )
+            log.warning("no reference text from apt (%s): using the small one that was written for the tests", error)
     return make_small_reference(folder / "small-reference")
 
 

@@ -50,16 +50,12 @@ def install(*, development: bool) -> None:
 
 def check_machine() -> None:
     if sys.version_info < (3, 11):
-        raise InstallError(
-            f"Python {sys.version.split()[0]} found, 3.11 or newer wanted: make PYTHON=python3.11 run"
-        )
+        raise InstallError(f"Python {sys.version.split()[0]} found, 3.11 or newer wanted: make PYTHON=python3.11 run")
     if not (shutil.which("c++") or shutil.which("g++")):
         raise InstallError("no C++ compiler found: install g++ (Debian: apt-get install build-essential)")
     headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
     if not headers.exists():
-        raise InstallError(
-            f"no Python headers at {headers}: install them (Debian: apt-get install python3-dev)"
-        )
+        raise InstallError(f"no Python headers at {headers}: install them (Debian: apt-get install python3-dev)")
 
 
 def make_environment() -> None:
@@ -210,9 +206,7 @@ def say(text: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--development", action="store_true", help="also what tests and checks need")
     arguments = parser.parse_args()
     try:

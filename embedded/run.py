@@ -69,9 +69,7 @@ def up(choices: Choices, console: Console) -> None:
     settings = _prepare(choices)
     airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, settings.model_dump(mode="json"))
     airflow.start(die_with_us=False)
-    console.print(
-        f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down"
-    )
+    console.print(f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down")
 
 
 def down(var: Path, console: Console) -> None:
@@ -134,6 +132,4 @@ def _show(report: dict[str, Any], folder: Path, all_there: bool, seconds: float,
         soft_wrap=True,
     )
     console.print("look at the runs in Airflow: make up      (stop it: make down)")
-    console.print(
-        "from a score back to its crawl files: .venv/bin/xlmr trace " + str(report["report"]), soft_wrap=True
-    )
+    console.print("from a score back to its crawl files: .venv/bin/xlmr trace " + str(report["report"]), soft_wrap=True)

@@ -127,9 +127,7 @@ def _predict(
     return decode(benchmark, examples, rows, logits)
 
 
-def _batches(
-    rows: Sequence[Feature], batch: int, epoch: int, seed: int, head: Head
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(rows: Sequence[Feature], batch: int, epoch: int, seed: int, head: Head) -> Iterator[tuple[Tensor, Tensor]]:
     shuffle = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(rows), generator=shuffle).tolist()
     for start in range(0, len(rows), batch):

@@ -70,7 +70,9 @@ def _label(example: Example) -> str:
     return example.label
 
 
-def write_results(results: Iterable[BenchmarkResult], predictions: Mapping[str, Sequence[object]], folder: Path) -> None:
+def write_results(
+    results: Iterable[BenchmarkResult], predictions: Mapping[str, Sequence[object]], folder: Path
+) -> None:
     """results.json, and predictions-LANG.jsonl with one JSON value a line in the order of the examples."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [asdict(result) for result in results]

@@ -37,9 +37,7 @@ settings_options = [
     click.option("--store", help="store of all artifacts, file:///folder or s3://bucket/prefix"),
 ]  # fmt: skip
 run_options = [
-    click.option(
-        "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="processes at a time"
-    ),
+    click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="processes at a time"),
     click.option("--dry-run", is_flag=True, help="say what is there and what is not, and stop"),
 ]
 
@@ -80,9 +78,7 @@ def _add_verb(verb: str, stage: str, what: str) -> None:
     def command(workers: int, dry_run: bool, **where: Any) -> None:
         walk(stage, None, read_settings(**where), workers, dry_run)
 
-    command.__doc__ = (
-        f"Make {what}; what is there already is kept.\n\n\b\nExample: xlmr {verb} --set languages=en,sw"
-    )
+    command.__doc__ = f"Make {what}; what is there already is kept.\n\n\b\nExample: xlmr {verb} --set languages=en,sw"
     xlmr.command(verb)(command)
 
 
@@ -167,9 +163,7 @@ def trace(uri: str, as_json: bool, **where: Any) -> None:
         click.echo(f"{indent}{manifest.stage} {manifest.unit} {manifest.fingerprint}{above}")
         if manifest.stage in ("fetch", "ingest") and not ancestor.seen:
             for artifact in manifest.artifacts:
-                click.echo(
-                    f"{indent}  {artifact.name}  {artifact.size_bytes:,} bytes  sha256 {artifact.sha256[:16]}…"
-                )
+                click.echo(f"{indent}  {artifact.name}  {artifact.size_bytes:,} bytes  sha256 {artifact.sha256[:16]}…")
     click.echo(f"\n{len(files)} crawl files:")
     for name in files:
         click.echo(f"  {name}")

@@ -27,14 +27,10 @@ def corpus_statistics_of(store: ArtifactStore, settings: Mapping[str, Any]) -> d
     if not store.exists(publish.key):
         raise MissingArtifact(f"{store.uri(publish.key)}: this release is not made yet: run `xlmr corpus`")
     manifest = store.manifest(publish.key)
-    statistics: dict[str, Any] = json.loads(
-        store.open(manifest.artifact(STATISTICS)).read_text(encoding="utf-8")
-    )
+    statistics: dict[str, Any] = json.loads(store.open(manifest.artifact(STATISTICS)).read_text(encoding="utf-8"))
     statistics["release"] = store.uri(publish.key)
     statistics["dropped"] = _dropped(store, [work.key for work in works])
-    tokens = {
-        m.unit: m.counts["tokens"] for m in _standing(store, [w.key for w in works if w.stage == "encode"])
-    }
+    tokens = {m.unit: m.counts["tokens"] for m in _standing(store, [w.key for w in works if w.stage == "encode"])}
     for language, row in statistics["languages"].items():
         known = LANGUAGES[language]
         row |= {"name": known.name, "tokens": tokens.get(language)}
@@ -79,9 +75,7 @@ def corpus_table(statistics: Mapping[str, Any]) -> Table:
         table.add_row(language, row["name"], f"{total['documents']:,}", f"{total['paragraphs']:,}",
                       f"{total['bytes'] / 2**20:.2f}", tokens, parts, paper)  # fmt: skip
     for stage, reasons in statistics["dropped"].items():
-        table.caption = f"{table.caption}\n{stage} dropped: " + ", ".join(
-            f"{r} {n:,}" for r, n in reasons.items()
-        )
+        table.caption = f"{table.caption}\n{stage} dropped: " + ", ".join(f"{r} {n:,}" for r, n in reasons.items())
     return table
 
 

@@ -101,14 +101,10 @@ class Draft:
         dropped = {name: n for name, n in self.counts.items() if name.startswith("dropped_")}
         came, kept = self.counts["documents_in"], self.counts["documents_kept"]
         if came != kept + sum(dropped.values()):
-            raise UnbalancedCounts(
-                f"{self.what}: {came} documents in, {kept} kept, {sum(dropped.values())} dropped"
-            )
+            raise UnbalancedCounts(f"{self.what}: {came} documents in, {kept} kept, {sum(dropped.values())} dropped")
         if came and not kept:
             reasons = ", ".join(f"{name.removeprefix('dropped_')} {n}" for name, n in sorted(dropped.items()))
-            raise EmptyOutput(
-                f"{self.what}: all {came} documents were dropped ({reasons}): look at the settings"
-            )
+            raise EmptyOutput(f"{self.what}: all {came} documents were dropped ({reasons}): look at the settings")
 
     def commit(self, stage: Stage, config: StageConfig, unit: str, inputs: tuple[str, ...]) -> Manifest:
         """Publish the files, then the manifest.  If another attempt won, its manifest stands."""

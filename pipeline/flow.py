@@ -24,9 +24,7 @@ UNITS: dict[Over, Callable[[RunSettings], Sequence[str]]] = {
     "languages": lambda settings: settings.languages,
     "release": lambda settings: (settings.release,),
     "model": lambda settings: (f"xlmr-{settings.model}",),
-    "benchmarks": lambda settings: tuple(
-        f"{b}/seed-{s}" for b in settings.benchmarks for s in settings.seeds
-    ),
+    "benchmarks": lambda settings: tuple(f"{b}/seed-{s}" for b in settings.benchmarks for s in settings.seeds),
 }
 
 
@@ -103,9 +101,7 @@ def select(works: Iterable[Work], target: str, unit: str | None = None) -> tuple
     chosen = {work.key for work in works if work.stage == target and unit in (None, work.unit)}
     if not chosen:
         named = target if unit is None else f"{target} {unit}"
-        raise BadConfig(
-            f"nothing to do for {named!r}: wanted a pipeline ({', '.join(FLOWS)}) or a stage and its unit"
-        )
+        raise BadConfig(f"nothing to do for {named!r}: wanted a pipeline ({', '.join(FLOWS)}) or a stage and its unit")
     for work in reversed(works):
         if work.key in chosen:
             chosen.update(work.inputs)

@@ -43,9 +43,7 @@ class Manifest(BaseModel):
     artifacts: tuple[Artifact, ...]
     counts: dict[str, int]
     seconds: float = Field(description="wall-clock time of the body, seconds")
-    cpu_seconds: float = Field(
-        default=0.0, description="processor time of the body and its children, seconds"
-    )
+    cpu_seconds: float = Field(default=0.0, description="processor time of the body and its children, seconds")
     attempt: str = Field(description="who wrote it; tells one's own lost reply from another writer")
     written_at: str = Field(description="ISO 8601, UTC")
     code_version: str
@@ -60,9 +58,7 @@ class Manifest(BaseModel):
         for artifact in self.artifacts:
             if artifact.name == name:
                 return artifact
-        raise KeyError(
-            f"{self.key}: no artifact {name!r}, it has {', '.join(a.name for a in self.artifacts)}"
-        )
+        raise KeyError(f"{self.key}: no artifact {name!r}, it has {', '.join(a.name for a in self.artifacts)}")
 
     def to_json(self) -> bytes:
         return (json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1) + "\n").encode()

@@ -19,9 +19,7 @@ def present(store: ArtifactStore, uri: str, stages: Mapping[str, Any], folder: P
     from evaluation.report import write_report
 
     manifest = store.manifest(uri)
-    report: dict[str, Any] = json.loads(
-        store.open(manifest.artifact("report.json")).read_text(encoding="utf-8")
-    )
+    report: dict[str, Any] = json.loads(store.open(manifest.artifact("report.json")).read_text(encoding="utf-8"))
     report["stages"] = dict(stages)
     report["report"] = uri
     for row in report["benchmarks"]:

@@ -39,9 +39,7 @@ def run_plan(
     """
     store = open_store(root)
     waiting = []
-    done = {key for work in works for key in work.inputs} - {
-        work.key for work in works
-    }  # made by earlier flows
+    done = {key for work in works for key in work.inputs} - {work.key for work in works}  # made by earlier flows
     for work in works:
         if store.exists(work.key):
             done.add(work.key)
@@ -87,9 +85,7 @@ def _walk(
 
 def _named(work: Work, failure: BaseException) -> BaseException:
     if isinstance(failure, BrokenProcessPool):
-        return WorkerLost(
-            f"{work.stage} {work.unit}: its process was killed (memory?): run it again to go on"
-        )
+        return WorkerLost(f"{work.stage} {work.unit}: its process was killed (memory?): run it again to go on")
     if isinstance(failure, FactoryError) and work.unit not in str(failure):
         return type(failure)(f"{work.stage} {work.unit}: {failure}")
     return failure

@@ -31,15 +31,9 @@ class RunSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     store: str = Field(description="object store of all artifacts: file:///folder or s3://bucket/prefix")
-    source: str = Field(
-        default=COMMON_CRAWL, description="base of the crawl in Common Crawl's layout: https or file"
-    )
-    kind: Literal["warc", "wet"] = Field(
-        default="warc", description="read pages (warc) or Common Crawl's text (wet)"
-    )
-    crawls: tuple[str, ...] = Field(
-        min_length=1, max_length=100, description="ids of the dumps: CC-MAIN-YYYY-WW"
-    )
+    source: str = Field(default=COMMON_CRAWL, description="base of the crawl in Common Crawl's layout: https or file")
+    kind: Literal["warc", "wet"] = Field(default="warc", description="read pages (warc) or Common Crawl's text (wet)")
+    crawls: tuple[str, ...] = Field(min_length=1, max_length=100, description="ids of the dumps: CC-MAIN-YYYY-WW")
     slices: int = Field(default=2, ge=1, le=200, description="units of work a dump is cut into")
     segments: int = Field(default=0, ge=0, description="files of each dump to read, from the first; 0: all")
     languages: tuple[str, ...] = Field(
@@ -51,18 +45,12 @@ class RunSettings(BaseModel):
     min_characters: int = Field(
         default=300, ge=1, le=100_000, description="a page's least text, characters (CCNet: 300)"
     )
-    language_threshold: float = Field(
-        default=0.5, ge=0, le=1, description="least score of the language identifier"
-    )
+    language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
     language_identifier: str = Field(description="a fastText model: URI or path of lid.176.ftz or .bin")
     language_identifier_sha256: str = _digest("model")
-    reference: str = Field(
-        description="folder of LANG.txt.gz that language models are trained on: URI or path"
-    )
+    reference: str = Field(description="folder of LANG.txt.gz that language models are trained on: URI or path")
     reference_sha256: str = _digest("folder")
-    language_model_order: int = Field(
-        default=5, ge=2, le=6, description="order of the KenLM n-grams (CCNet: 5)"
-    )
+    language_model_order: int = Field(default=5, ge=2, le=6, description="order of the KenLM n-grams (CCNet: 5)")
     language_model_pieces: int = Field(
         default=65_536,
         ge=100,
@@ -80,17 +68,13 @@ class RunSettings(BaseModel):
     )
     alpha: float = Field(default=0.3, gt=0, le=1, description="exponent of language sampling (paper: 0.3)")
     model: Literal["tiny", "base", "large"] = Field(default="tiny", description="size of the encoder")
-    block_tokens: int = Field(
-        default=128, ge=16, le=4096, description="tokens of one training block (paper: 512)"
-    )
+    block_tokens: int = Field(default=128, ge=16, le=4096, description="tokens of one training block (paper: 512)")
     batch_blocks: int = Field(default=64, ge=1, le=65_536, description="blocks of one update (paper: 8,192)")
     steps: int = Field(default=300, ge=1, le=10_000_000, description="updates (paper: 1,500,000)")
     peak_learning_rate: float = Field(default=2e-3, gt=0, le=1, description="highest learning rate")
     warmup_steps: int = Field(default=30, ge=0, description="updates over which the learning rate rises")
     checkpoint_steps: int = Field(default=50, ge=1, description="updates between two checkpoints")
-    processes: int = Field(
-        default=2, ge=1, le=8192, description="torchrun processes of pretraining on this machine"
-    )
+    processes: int = Field(default=2, ge=1, le=8192, description="torchrun processes of pretraining on this machine")
     seed: int = Field(default=1, ge=0, le=2**31, description="seed of sampling, masking and initial weights")
     benchmarks: tuple[Literal["xnli", "ner", "mlqa", "sst2"], ...] = Field(
         default=BENCHMARKS, min_length=1, description="what the model is evaluated on"
@@ -116,9 +100,7 @@ class RunSettings(BaseModel):
     def _languages_are_known(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
         for language in languages:
             if language not in LANGUAGES:
-                raise ValueError(
-                    f"{language!r} is no language of CC-100: wanted codes such as en, sw, zh-Hans"
-                )
+                raise ValueError(f"{language!r} is no language of CC-100: wanted codes such as en, sw, zh-Hans")
         return tuple(sorted(set(languages)))
 
     @classmethod
@@ -133,9 +115,7 @@ class RunSettings(BaseModel):
     def slice_names(self) -> tuple[str, ...]:
         """Units of the corpus half, e.g. CC-MAIN-2019-35/00000-of-00002 (CCNet's shards)."""
         return tuple(
-            f"{crawl}/{index:05d}-of-{self.slices:05d}"
-            for crawl in self.crawls
-            for index in range(self.slices)
+            f"{crawl}/{index:05d}-of-{self.slices:05d}" for crawl in self.crawls for index in range(self.slices)
         )
 
 

@@ -14,11 +14,7 @@ def files_of(source: Path) -> dict[str, Path]:
         return {source.name: source}
     paths = (path for path in source.rglob("*") if path.is_file())
     named = {path.relative_to(source).as_posix(): path for path in paths}
-    return {
-        name: named[name]
-        for name in sorted(named)
-        if not any(part.startswith(".") for part in name.split("/"))
-    }
+    return {name: named[name] for name in sorted(named) if not any(part.startswith(".") for part in name.split("/"))}
 
 
 def digest_of(source: Path) -> str:

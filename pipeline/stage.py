@@ -54,18 +54,14 @@ class Inputs:
         """The only manifest of that stage.  Raises MissingArtifact if there is none or more than one."""
         found = self.of(stage)
         if len(found) != 1:
-            raise MissingArtifact(
-                f"{len(found)} manifests of stage {stage!r} came in, one was wanted: pass its URI"
-            )
+            raise MissingArtifact(f"{len(found)} manifests of stage {stage!r} came in, one was wanted: pass its URI")
         return found[0]
 
     def named(self, stage: str, unit: str) -> Manifest:
         for manifest in self.of(stage):
             if manifest.unit == unit:
                 return manifest
-        raise MissingArtifact(
-            f"no manifest of {stage!r} for {unit!r} came in: run `xlmr run {stage}` for it first"
-        )
+        raise MissingArtifact(f"no manifest of {stage!r} for {unit!r} came in: run `xlmr run {stage}` for it first")
 
     def path(self, manifest: Manifest, name: str) -> Path:
         """A checked local path of one artifact."""
@@ -160,9 +156,7 @@ class Stage:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise StoreUnavailable(
-                f"{self.name} {unit}: the disk is full: free some and run it again"
-            ) from error
+            raise StoreUnavailable(f"{self.name} {unit}: the disk is full: free some and run it again") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return store.uri(key)
@@ -175,8 +169,6 @@ class Stage:
         for stage, match in self.needs.items():
             if stage not in manifests and stage not in self.optional:
                 wanted = match.value if isinstance(match, Match) else match
-                raise MissingArtifact(
-                    f"{self.name} {unit} reads {wanted} of {stage}: no such manifest came in"
-                )
+                raise MissingArtifact(f"{self.name} {unit} reads {wanted} of {stage}: no such manifest came in")
         ordered = {stage: tuple(sorted(found, key=lambda m: m.unit)) for stage, found in manifests.items()}
         return Inputs(ordered, store)

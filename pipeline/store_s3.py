@@ -84,17 +84,13 @@ class S3Store(ArtifactStore):
         for attempt in range(ATTEMPTS):
             try:
                 with _translated(self.uri(key)):
-                    self.client.put_object(
-                        Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*"
-                    )
+                    self.client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*")
                 return True
             except _Lost:
                 return self.get(key) == data  # perhaps our own put, its reply lost
             except _Conflict:
                 time.sleep(0.2 * 2**attempt)
-        raise StoreUnavailable(
-            f"{self.uri(key)}: {ATTEMPTS} conditional puts in a row met another's: try again"
-        )
+        raise StoreUnavailable(f"{self.uri(key)}: {ATTEMPTS} conditional puts in a row met another's: try again")
 
     def put(self, key: str, data: bytes) -> None:
         with _translated(self.uri(key)):
@@ -116,9 +112,7 @@ class S3Store(ArtifactStore):
         return target
 
     def list(self, prefix: str) -> Iterator[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=self.prefix + prefix
-        )
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         with _translated(self.uri(prefix)):
             for page in pages:
                 for entry in page.get("Contents", ()):
@@ -163,18 +157,12 @@ def _translated(uri: str) -> Iterator[None]:
         if code in MISSING:
             raise MissingArtifact(f"{uri}: not in the store") from error
         if code in PERMANENT:
-            raise PermanentError(
-                f"{uri}: the store answers {code}: check bucket, credentials and endpoint"
-            ) from error
+            raise PermanentError(f"{uri}: the store answers {code}: check bucket, credentials and endpoint") from error
         raise StoreUnavailable(f"{uri}: the store answers {code} after {ATTEMPTS} attempts") from error
     except (BotoCoreError, Boto3Error) as error:
         if "credentials" in type(error).__name__.lower():
-            raise PermanentError(
-                f"{uri}: no credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-            ) from error
-        raise StoreUnavailable(
-            f"{uri}: {error}. Endpoint: {os.environ.get('AWS_ENDPOINT_URL', 'AWS')}"
-        ) from error
+            raise PermanentError(f"{uri}: no credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID") from error
+        raise StoreUnavailable(f"{uri}: {error}. Endpoint: {os.environ.get('AWS_ENDPOINT_URL', 'AWS')}") from error
 
 
 def _code(error: ClientError) -> str:

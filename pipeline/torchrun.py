@@ -40,12 +40,8 @@ def torchrun(arguments: Sequence[str], *, processes: int, on_tick: Callable[[], 
         if job.returncode:
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines()
-            reason = (
-                "was asked to stop" if job.returncode == EXIT_TRY_AGAIN else f"ended with {job.returncode}"
-            )
-            raise WorkerLost(
-                f"torchrun {reason}; run it again to go on from its checkpoint. It said: {_tail(lines)}"
-            )
+            reason = "was asked to stop" if job.returncode == EXIT_TRY_AGAIN else f"ended with {job.returncode}"
+            raise WorkerLost(f"torchrun {reason}; run it again to go on from its checkpoint. It said: {_tail(lines)}")
 
 
 def _tail(lines: list[str]) -> str:

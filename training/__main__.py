@@ -23,9 +23,7 @@ def main() -> int:
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
     pretrain = verbs.add_parser("pretrain", help="masked-LM pretraining; goes on from the newest checkpoint")
-    pretrain.add_argument(
-        "--config", type=Path, required=True, help="JSON file of settings (training/settings.py)"
-    )
+    pretrain.add_argument("--config", type=Path, required=True, help="JSON file of settings (training/settings.py)")
     pretrain.add_argument("--output", type=Path, help="folder, instead of the one that the settings name")
     export = verbs.add_parser("export", help="a Hugging Face folder of a finished run")
     export.add_argument("--checkpoint", type=Path, required=True, help="the run's `final` folder")

@@ -28,10 +28,7 @@ class Batch:
     targets_BS: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        moved = (
-            tensor.to(device, non_blocking=True)
-            for tensor in (self.ids_BT, self.positions_BS, self.targets_BS)
-        )
+        moved = (tensor.to(device, non_blocking=True) for tensor in (self.ids_BT, self.positions_BS, self.targets_BS))
         return Batch(*moved)
 
 

@@ -20,9 +20,7 @@ SPECIALS = 2  # <s> before and </s> after
 Ids = NDArray[np.uint32]
 
 
-def write_blocks(
-    documents: Iterable[str], vocabulary: Vocabulary, path: Path, *, block_tokens: int
-) -> Counter[str]:
+def write_blocks(documents: Iterable[str], vocabulary: Vocabulary, path: Path, *, block_tokens: int) -> Counter[str]:
     """Write an .npy file of shape (blocks, block_tokens - 2), little-endian uint32.
 
     Counts documents, tokens (</s> included), unknown_tokens, blocks, left_over_tokens (the end that fills no block).

@@ -48,9 +48,7 @@ def save_final(model: MaskedLanguageModel, config: EncoderConfig, folder: Path) 
     aside = folder.with_name(f".{folder.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())
-    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())}
     save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
     (aside / CONFIG).write_text(json.dumps(asdict(config), indent=1, sort_keys=True) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,9 +78,7 @@ def export_hugging_face(final: Path, vocabulary: Path, output: Path) -> None:
     model, config = load_final(final)
     size = len(Vocabulary.load(vocabulary))
     if size != config.vocabulary_size:
-        raise ValueError(
-            f"{vocabulary}: {size} ids, the model has {config.vocabulary_size}: pass its own vocabulary"
-        )
+        raise ValueError(f"{vocabulary}: {size} ids, the model has {config.vocabulary_size}: pass its own vocabulary")
     output.mkdir(parents=True, exist_ok=True)
     tensors = {hugging_face_name(name): tensor.contiguous() for name, tensor in model.state_dict().items()}
     # Our model has no token types; where the row is missing, transformers fills it with noise.
@@ -147,9 +143,7 @@ def load_encoder(folder: Path) -> tuple[Encoder, EncoderConfig]:
     )
     encoder = Encoder(config)
     found: dict[str, Tensor] = load_file(folder / WEIGHTS)
-    encoder.load_state_dict(
-        {name: found[hugging_face_name(f"encoder.{name}")] for name in encoder.state_dict()}
-    )
+    encoder.load_state_dict({name: found[hugging_face_name(f"encoder.{name}")] for name in encoder.state_dict()})
     return encoder, config
 
 

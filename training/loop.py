@@ -40,9 +40,7 @@ class Pretraining:
 
     def __init__(self, settings: PretrainSettings, processes: Processes) -> None:
         if settings.batch_blocks % processes.size:
-            raise ValueError(
-                f"batch_blocks {settings.batch_blocks} cannot be shared by {processes.size} processes"
-            )
+            raise ValueError(f"batch_blocks {settings.batch_blocks} cannot be shared by {processes.size} processes")
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         self.settings, self.processes = settings, processes
@@ -105,9 +103,7 @@ class Pretraining:
         totals = torch.tensor([counted, float(self.stopping)], dtype=torch.float64, device=processes.device)
         targets, stop = processes.sum(totals).tolist()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                step, settings.peak_learning_rate, settings.warmup_steps, settings.steps
-            )
+            group["lr"] = learning_rate(step, settings.peak_learning_rate, settings.warmup_steps, settings.steps)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=torch.float64, device=processes.device)
         for index, part in enumerate(parts):
@@ -126,9 +122,7 @@ class Pretraining:
         on_gpu = self.processes.device.type == "cuda"
         with torch.autocast("cuda", torch.bfloat16) if on_gpu and self.settings.bfloat16 else nullcontext():
             logits_MV = self.parallel(ids_BT, positions_BS.flatten())
-        return functional.cross_entropy(
-            logits_MV.float(), targets_BS.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        return functional.cross_entropy(logits_MV.float(), targets_BS.flatten(), ignore_index=IGNORED, reduction="sum")
 
     def _parallel(self) -> torch.nn.Module:
         model: Any = self.model
@@ -196,9 +190,7 @@ class Pretraining:
             output = self.settings.output
             save_final(self.model, self.config, output / "final")
             rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-            (output / "summary.json").write_text(
-                json.dumps(self._summary(rows), indent=1, sort_keys=True) + "\n"
-            )
+            (output / "summary.json").write_text(json.dumps(self._summary(rows), indent=1, sort_keys=True) + "\n")
         self.processes.wait()
 
     def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -36,9 +36,7 @@ class EncoderConfig:
 
 def xlmr_tiny(vocabulary_size: int, max_tokens: int = 512) -> EncoderConfig:
     """For a laptop's two cores; ours."""
-    return EncoderConfig(
-        vocabulary_size, hidden=128, layers=4, heads=4, feed_forward=512, max_tokens=max_tokens
-    )
+    return EncoderConfig(vocabulary_size, hidden=128, layers=4, heads=4, feed_forward=512, max_tokens=max_tokens)
 
 
 def xlmr_base(vocabulary_size: int = 250_002, max_tokens: int = 512) -> EncoderConfig:
@@ -48,9 +46,7 @@ def xlmr_base(vocabulary_size: int = 250_002, max_tokens: int = 512) -> EncoderC
 
 def xlmr_large(vocabulary_size: int = 250_002, max_tokens: int = 512) -> EncoderConfig:
     """XLM-R: 24 layers, 1024 hidden, 16 heads."""
-    return EncoderConfig(
-        vocabulary_size, hidden=1024, layers=24, heads=16, feed_forward=4096, max_tokens=max_tokens
-    )
+    return EncoderConfig(vocabulary_size, hidden=1024, layers=24, heads=16, feed_forward=4096, max_tokens=max_tokens)
 
 
 PRESETS = {"tiny": xlmr_tiny, "base": xlmr_base, "large": xlmr_large}
@@ -105,13 +101,9 @@ class Encoder(nn.Module):
         """hidden_BTD.  `attention_mask_BT` is 1 for real tokens; None means that none is padding."""
         tokens = ids_BT.shape[1]
         if tokens > self.config.max_tokens:
-            raise ValueError(
-                f"{tokens} tokens in a row, the model has positions for {self.config.max_tokens}: cut it"
-            )
+            raise ValueError(f"{tokens} tokens in a row, the model has positions for {self.config.max_tokens}: cut it")
         if attention_mask_BT is None:
-            places_BT = torch.arange(FIRST_POSITION, FIRST_POSITION + tokens, device=ids_BT.device).expand_as(
-                ids_BT
-            )
+            places_BT = torch.arange(FIRST_POSITION, FIRST_POSITION + tokens, device=ids_BT.device).expand_as(ids_BT)
             mask_B11T = None
         else:
             real_BT = attention_mask_BT.long()

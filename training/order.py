@@ -91,9 +91,7 @@ def _quotas(shares: Sequence[float], cycle: int) -> Numbers:
     quotas = np.maximum(np.floor(exact).astype(np.int64), 1)
     missing = cycle - int(quotas.sum())
     if missing < 0:
-        raise ValueError(
-            f"a cycle of {cycle} samples is too short for {len(shares)} languages: make it longer"
-        )
+        raise ValueError(f"a cycle of {cycle} samples is too short for {len(shares)} languages: make it longer")
     order = np.argsort(-(exact - quotas), kind="stable")
     quotas[order[:missing]] += 1
     return quotas

@@ -91,9 +91,7 @@ def read_settings(path: Path, output: Path | None = None) -> PretrainSettings:
     known = {one.name for one in fields(PretrainSettings)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(
-            f"{path}: unknown settings {', '.join(unknown)}; there are {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"{path}: unknown settings {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     if output is not None:
         values["output"] = output
     missing = [name for name in ("vocabulary", "blocks", "output") if name not in values]

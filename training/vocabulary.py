@@ -134,9 +134,7 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids; <s>, <pad>, </s> and <mask> are left out."""
-        pieces = [
-            i - SHIFT if i >= FIRST_PIECE else 0 for i in ids if i == UNK or FIRST_PIECE <= i < self.mask_id
-        ]
+        pieces = [i - SHIFT if i >= FIRST_PIECE else 0 for i in ids if i == UNK or FIRST_PIECE <= i < self.mask_id]
         return str(self._pieces.decode(pieces))
 
 

@@ -27,12 +27,8 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
     from ccnet.perplexity import cut_offs, sample_perplexities
 
     shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("identify")]
-    samples = sample_perplexities(
-        shards, language_models(inputs), max_documents=config.max_documents, seed=config.seed
-    )
-    chosen = {
-        lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found
-    }
+    samples = sample_perplexities(shards, language_models(inputs), max_documents=config.max_documents, seed=config.seed)
+    chosen = {lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found}
     draft.write_json(CUT_OFFS, chosen)
     draft.add({"languages": len(chosen), "documents_sampled": sum(len(found) for found in samples.values())})
 

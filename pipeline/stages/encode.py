@@ -11,9 +11,7 @@ from pipeline.stages.train_vocabulary import MODEL
 
 
 class EncodeConfig(StageConfig):
-    block_tokens: int = Field(
-        default=128, ge=16, description="tokens of one block, specials included (paper: 512)"
-    )
+    block_tokens: int = Field(default=128, ge=16, description="tokens of one block, specials included (paper: 512)")
     buckets: tuple[str, ...] = Field(default=("head", "middle", "tail", "all"), description="buckets to read")
 
 

@@ -9,12 +9,8 @@ from pipeline.stage import Inputs, Match, Stage, StageConfig
 
 
 class ExtractConfig(StageConfig):
-    min_characters: int = Field(
-        default=300, ge=1, description="least text of a page, characters, before deduplication"
-    )
-    max_bad_fraction: float = Field(
-        default=0.5, ge=0, le=1, description="broken records beyond which the slice fails"
-    )
+    min_characters: int = Field(default=300, ge=1, description="least text of a page, characters, before deduplication")
+    max_bad_fraction: float = Field(default=0.5, ge=0, le=1, description="broken records beyond which the slice fails")
 
 
 def extract(config: ExtractConfig, inputs: Inputs, draft: Draft) -> None:

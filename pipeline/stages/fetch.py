@@ -14,9 +14,7 @@ from pipeline.stage import Inputs, Stage, StageConfig
 class FetchConfig(StageConfig):
     source: str = Field(description="base URL or folder of the crawl, in Common Crawl's layout")
     kind: Literal["warc", "wet"] = Field(default="warc", description="pages or Common Crawl's own text")
-    max_files: int = Field(
-        default=0, ge=0, description="files of the whole dump to read, from the first; 0: all"
-    )
+    max_files: int = Field(default=0, ge=0, description="files of the whole dump to read, from the first; 0: all")
 
 
 def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
@@ -29,9 +27,7 @@ def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
     try:
         paths = choose_paths(source.paths(crawl_slice.crawl, config.kind), crawl_slice, config.max_files)
         if not paths:
-            raise MissingArtifact(
-                f"{draft.unit}: the crawl has too few files for that many slices: lower --slices"
-            )
+            raise MissingArtifact(f"{draft.unit}: the crawl has too few files for that many slices: lower --slices")
         for done, path in enumerate(paths):
             kept = state.folder / path
             if not kept.exists():

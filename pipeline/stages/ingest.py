@@ -16,9 +16,7 @@ from pipeline.stage import Inputs, Stage, StageConfig
 
 class IngestConfig(StageConfig):
     source: str = Field(description="a file or a folder: path, file:// or s3:// URI")
-    sha256: str = Field(
-        default="", description="digest that the source must have (of a folder: of its listing)"
-    )
+    sha256: str = Field(default="", description="digest that the source must have (of a folder: of its listing)")
 
 
 def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
@@ -28,9 +26,7 @@ def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
     if not files:
         raise MissingArtifact(f"{config.source}: no such file or folder, or an empty one: check the path")
     if config.sha256 and digest_of(source) != config.sha256:
-        raise BadInput(
-            f"{config.source}: digest {digest_of(source)[:12]}…, {config.sha256[:12]}… was announced"
-        )
+        raise BadInput(f"{config.source}: digest {digest_of(source)[:12]}…, {config.sha256[:12]}… was announced")
     for name, path in files.items():
         shutil.copyfile(path, draft.path(name))
     draft.add({"files": len(files), "bytes": sum(path.stat().st_size for path in files.values())})

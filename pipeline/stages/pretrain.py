@@ -22,9 +22,7 @@ SPEEDS = ("tokens_per_s", "seconds")
 class PretrainConfig(StageConfig):
     model: Literal["tiny", "base", "large"] = Field(default="tiny", description="size of the encoder")
     block_tokens: int = Field(default=128, ge=16, description="tokens of one block (paper: 512)")
-    batch_blocks: int = Field(
-        default=64, ge=1, description="blocks of one update over all processes (paper: 8,192)"
-    )
+    batch_blocks: int = Field(default=64, ge=1, description="blocks of one update over all processes (paper: 8,192)")
     steps: int = Field(default=300, ge=1, description="updates (paper: 1,500,000)")
     peak_learning_rate: float = Field(default=2e-3, gt=0, description="highest learning rate")
     warmup_steps: int = Field(default=30, ge=0, description="updates over which the learning rate rises")
@@ -45,9 +43,7 @@ def pretrain(config: PretrainConfig, inputs: Inputs, draft: Draft) -> None:
         state.keep()
         draft.progress(_last_step(metrics), config.steps, "updates")
 
-    torchrun(
-        ["-m", "training", "pretrain", "--config", str(request)], processes=config.processes, on_tick=on_tick
-    )
+    torchrun(["-m", "training", "pretrain", "--config", str(request)], processes=config.processes, on_tick=on_tick)
     summary = json.loads((output / "summary.json").read_text())
     for path in sorted((output / "final").iterdir()):
         shutil.copyfile(path, draft.path(f"final/{path.name}"))

@@ -57,9 +57,7 @@ def _corpus(inputs: Inputs) -> dict[str, Any]:
     """Every language asked for, also those without a document, beside the paper's Table 6."""
     from ccnet.languages import LANGUAGES
 
-    statistics = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))[
-        "languages"
-    ]
+    statistics = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))["languages"]
     rows = {}
     for manifest in inputs.of("encode"):
         found = statistics.get(manifest.unit, {})
@@ -86,7 +84,7 @@ def _corpus(inputs: Inputs) -> dict[str, Any]:
 def _vocabulary(inputs: Inputs) -> dict[str, Any]:
     manifest = inputs.one("train_vocabulary")
     sampled = json.loads(inputs.path(manifest, "sample.json").read_text(encoding="utf-8"))
-    return {"size": manifest.config["size"], "alpha": manifest.config["alpha"], "sample": sampled}
+    return {"pieces": manifest.counts["pieces"], "alpha": manifest.config["alpha"], "sampled_characters": sampled}
 
 
 def _pretraining(inputs: Inputs) -> dict[str, Any]:

@@ -17,20 +17,15 @@ SP_MODEL, ARPA_BIN = "sp.model", "arpa.bin"
 
 class TrainLmConfig(StageConfig):
     order: int = Field(default=5, ge=2, le=6, description="order of the n-grams (CCNet: 5)")
-    pieces: int = Field(
-        default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer"
-    )
+    pieces: int = Field(default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer")
 
 
 def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
     """A language without reference text gets a manifest without a model: its documents go to the bucket `all`."""
     from ccnet.language_model import train_language_model
 
-    found = {
-        name: artifact
-        for artifact in (reference := inputs.one("ingest")).artifacts
-        if (name := artifact.name)
-    }
+    reference = inputs.one("ingest")
+    found = {artifact.name for artifact in reference.artifacts}
     names = [name for name in (f"{draft.unit}.txt.gz", f"{draft.unit}.txt") if name in found]
     if not names:
         draft.add({"lines": 0})
@@ -51,8 +46,8 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as file:
         for line in file:
             yield line.rstrip("\n")
 

@@ -22,6 +22,7 @@ class TrainVocabularyConfig(StageConfig):
 
 
 def train_vocabulary(config: TrainVocabularyConfig, inputs: Inputs, draft: Draft) -> None:
+    from training.vocabulary import Vocabulary
     from training.vocabulary import train_vocabulary as train
 
     release = Release.open(inputs, draft.scratch("release"))
@@ -36,7 +37,8 @@ def train_vocabulary(config: TrainVocabularyConfig, inputs: Inputs, draft: Draft
         seed=config.seed,
     )
     draft.write_json("sample.json", sampled)
-    draft.add({"pieces": config.size, "languages": len(characters)})
+    pieces = len(Vocabulary.load(draft.path(MODEL))) - 2  # <pad> and <mask> are no pieces of SentencePiece
+    draft.add({"pieces": pieces, "languages": len(characters), "characters": sum(sampled.values())})
 
 
 STAGE = Stage(

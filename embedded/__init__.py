@@ -1,0 +1,1 @@
+"""What `make run` needs on one machine that has nothing: set-up, input, Airflow, and the run itself."""

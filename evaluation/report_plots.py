@@ -1,0 +1,91 @@
+"""The report's plots, as SVG text: corpus by language, loss, scores."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib.figure import Figure
+
+OWN, PAPER, CHANCE = "#1f6f8b", "#d9a441", "#999999"
+BUCKETS = {"head": "#1f6f8b", "middle": "#5fa8b8", "tail": "#b5d5dc", "all": "#cfcfcf"}
+SETTINGS = {"svg.hashsalt": "xlmr", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+
+
+def corpus_plot(corpus: Mapping[str, Any]) -> str:
+    """Own corpus and the paper's CC-100, GiB on a log scale (as Figure 1)."""
+    rows = sorted((row for row in corpus.items() if row[1]["gib"] > 0), key=lambda item: -item[1]["gib"])
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(rows))
+    axes.bar([p - 0.2 for p in places], [row["gib"] for _, row in rows], 0.4, color=OWN, label="this run")
+    known = [(place, row["paper_gib"]) for place, (_, row) in enumerate(rows) if row["paper_gib"]]
+    axes.bar([p + 0.2 for p, _ in known], [gib for _, gib in known], 0.4, color=PAPER, label="CC-100 (paper, table 6)")
+    axes.set_yscale("log")
+    axes.set_xticks(list(places), [code for code, _ in rows])
+    axes.set_ylabel("text, GiB (log scale)")
+    axes.legend(frameon=False, loc="upper right", ncols=2)
+    return _svg(figure, axes)
+
+
+def bucket_plot(corpus: Mapping[str, Any]) -> str:
+    """Share of head, middle, tail and all among each language's documents."""
+    rows = [(code, row) for code, row in sorted(corpus.items()) if row["documents"]]
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    axes = figure.subplots()
+    below = [0.0] * len(rows)
+    for bucket, colour in BUCKETS.items():
+        shares = [100 * row["buckets"].get(bucket, 0) / row["documents"] for _, row in rows]
+        axes.bar(range(len(rows)), shares, 0.7, bottom=below, color=colour, label=bucket)
+        below = [low + share for low, share in zip(below, shares, strict=True)]
+    axes.set_xticks(range(len(rows)), [code for code, _ in rows])
+    axes.set_ylabel("documents, %")
+    axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _svg(figure, axes)
+
+
+def loss_plot(run: Mapping[str, Any]) -> str:
+    """Masked-LM loss over the updates, with that of a uniform guess."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([step for step, _ in run["curve"]], [loss for _, loss in run["curve"]], color=OWN, label="masked-LM loss")
+    axes.axhline(run["uniform_loss_nats"], color=CHANCE, linestyle="--", linewidth=1, label="uniform guess")
+    axes.set_xlabel("update")
+    axes.set_ylabel("loss, nats")
+    axes.legend(frameon=False)
+    return _svg(figure, axes)
+
+
+def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Headline scores beside the paper's and chance."""
+    shown = [row for row in rows if row["headline"]]
+    figure = Figure(figsize=(9, 3.0), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(shown))
+    axes.bar([p - 0.2 for p in places], [row["value"] for row in shown], 0.4, color=OWN, label="this run")
+    paper = [(place, row["paper"]) for place, row in enumerate(shown) if row["paper"] is not None]
+    axes.bar([p + 0.2 for p, _ in paper], [v for _, v in paper], 0.4, color=PAPER, label="paper's XLM-R")
+    for place, row in enumerate(shown):
+        if row["chance"]:
+            axes.hlines(row["chance"], place - 0.45, place + 0.45, color="black", linewidth=1)
+    axes.set_xticks(list(places), [f"{row['benchmark']}\n{row['language']}" for row in shown])
+    axes.set_ylabel("score, % (line: chance)")
+    axes.set_ylim(0, 100)
+    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _svg(figure, axes)
+
+
+def _svg(figure: Figure, axes: Any) -> str:
+    """The figure as an SVG element, without a date, so that the same data gives the same text."""
+    axes.spines[["top", "right"]].set_visible(False)
+    out = io.StringIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()
+    return re.sub(r'(width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :], count=2)
