@@ -48,7 +48,7 @@ def run_plan(
             waiting.append(work)
     if not waiting:
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         _walk(waiting, done, root, pool, on_done, on_wait)
 
 
