@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import fasttext
+import numpy as np
 import pyarrow as pa
 
 from ccnet.document import CorpusError
@@ -39,7 +40,7 @@ class LanguageIdentifier:
         if not found:
             return "", 0.0
         score, label = found[0]
-        return label.removeprefix(LABEL_PREFIX), round(float(score), 2)
+        return label.removeprefix(LABEL_PREFIX), float(np.round(score, 2))  # numpy's rounding, as in CCNet
 
 
 def chinese_script(text: str) -> str:

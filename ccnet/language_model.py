@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ def train_language_model(
     if counts["characters"] < MIN_CHARACTERS:
         return counts
     size = max(100, min(vocabulary_size, counts["characters"] // CHARACTERS_PER_PIECE))
-    _train_pieces(clean, folder / "sp", size)
+    _train_pieces(clean, folder / "sp.model", size)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "sp.model"))
     counts["pieces"] = processor.get_piece_size()
     with clean.open(encoding="utf-8") as source, pieces.open("w", encoding="utf-8") as target:
@@ -47,7 +48,7 @@ def train_language_model(
     options = ["-o", str(order), "-S", memory, "-T", str(folder), "--vocab_estimate", str(vocabulary_size)]
     _run([str(lmplz), *options, "--discount_fallback", "--text", str(pieces), "--arpa", str(arpa)])
     _run([str(build_binary), str(arpa), str(folder / "arpa.bin")])
-    for path in (clean, pieces, arpa, folder / "sp.vocab"):
+    for path in (clean, pieces, arpa):
         path.unlink()
     return counts
 
@@ -72,21 +73,25 @@ def _short(line: str) -> Iterator[str]:
         yield line[start : start + characters]
 
 
-def _train_pieces(text: Path, prefix: Path, size: int) -> None:
+def _train_pieces(text: Path, target: Path, size: int) -> None:
+    """The lines are handed over one by one: a file's name would stand in the model."""
+    model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(text),
-            model_prefix=str(prefix),
-            model_type="unigram",
-            vocab_size=size,
-            hard_vocab_limit=False,
-            character_coverage=0.9995,  # CCNet's Makefile
-            max_sentence_length=MAX_LINE_BYTES,
-            num_threads=1,
-            minloglevel=2,
-        )
+        with text.open(encoding="utf-8") as lines:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=(line.rstrip("\n") for line in lines),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=size,
+                hard_vocab_limit=False,
+                character_coverage=0.9995,  # CCNet's Makefile
+                max_sentence_length=MAX_LINE_BYTES,
+                num_threads=1,
+                minloglevel=2,
+            )
     except (RuntimeError, OSError) as error:
         raise CorpusError(f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}") from error
+    target.write_bytes(model.getvalue())
 
 
 def _run(command: list[str]) -> None:

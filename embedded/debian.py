@@ -35,6 +35,7 @@ class Archive:
 
     def unpack(self, packages: Sequence[str], target: Path) -> Path:
         """Download packages and unpack them into `target`; done again only where it is not whole."""
+        target = target.resolve()
         marker = target / ".unpacked"
         wanted = "\n".join(sorted(packages))
         if marker.exists() and marker.read_text() == wanted:

@@ -54,7 +54,7 @@ def run(choices: Choices, console: Console) -> None:
     follower = Follower(works, store, console)
     standing = [work for work in works if store.exists(work.key)]
     console.print(f"store {settings.store}; crawls {', '.join(settings.crawls)}; {len(works)} units of work, "
-                  f"{len(standing)} already there")  # fmt: skip
+                  f"{len(standing)} already there", soft_wrap=True)  # fmt: skip
     with follower.bar:
         for work in standing:
             follower.done(work, True)
@@ -98,7 +98,7 @@ def _walk(choices: Choices, settings: RunSettings, follower: Follower, console: 
     try:
         airflow.start(die_with_us=True)
         console.print(f"Airflow ready after {time.monotonic() - begun:.0f} s: {airflow.url}  user {USER}  "
-                      f"password {airflow.secrets.password}")  # fmt: skip
+                      f"password {airflow.secrets.password}", soft_wrap=True)  # fmt: skip
         run_id = airflow.trigger(DAG_ID, settings.model_dump(mode="json"))
         _follow(airflow, run_id, follower)
     finally:

@@ -55,7 +55,7 @@ class Follower:
             progress.skipped.add(work.key)
         self._show(work.stage)
         if len(progress.done) == len(progress.works):
-            self.console.print(self._line(work.stage), highlight=False)
+            self.console.print(self._line(work.stage), highlight=False, soft_wrap=True)
             if work.stage in self._bars:
                 self.bar.remove_task(self._bars.pop(work.stage))
 

@@ -7,6 +7,7 @@ fallback, extra spaces removed.
 
 from __future__ import annotations
 
+import io
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,10 +50,18 @@ def train_vocabulary(
                 fraction = min(1.0, share * max_characters / characters[language])
                 chance = random.Random(f"{seed}/{language}")
                 sampled[language] = _write_sample(texts[language](), fraction, chance, file)
-        try:
+        model.write_bytes(_train(lines, size, character_coverage, sum(sampled.values())))
+    return sampled
+
+
+def _train(lines: Path, size: int, character_coverage: float, characters: int) -> bytes:
+    """The model; lines are handed over one by one, since a file's name would stand in it."""
+    model = io.BytesIO()
+    try:
+        with lines.open(encoding="utf-8") as file:
             sentencepiece.SentencePieceTrainer.train(
-                input=str(lines),
-                model_prefix=str(Path(folder) / "model"),
+                sentence_iterator=(line.rstrip("\n") for line in file),
+                model_writer=model,
                 model_type="unigram",
                 vocab_size=size,
                 hard_vocab_limit=False,
@@ -61,11 +70,9 @@ def train_vocabulary(
                 num_threads=2,  # fixed: sums of floats depend on it
                 minloglevel=2,
             )
-        except (RuntimeError, OSError) as error:
-            total = sum(sampled.values())
-            raise ValueError(f"SentencePiece on {total:,} characters, {size} pieces: {error}") from error
-        model.write_bytes((Path(folder) / "model.model").read_bytes())
-    return sampled
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"SentencePiece on {characters:,} characters, {size} pieces: {error}") from error
+    return model.getvalue()
 
 
 def _write_sample(texts: Iterable[str], fraction: float, chance: random.Random, file: TextIO) -> int:

@@ -1,0 +1,197 @@
+"""CCNet's quirks one by one, and its own answers on a whole WET file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ccnet.deduplicate import deduplicate_shard, load_duplicates
+from ccnet.document import Bucket, Document
+from ccnet.extract import extract_files
+from ccnet.hashing import hash_shard, hash_text
+from ccnet.identify import LanguageIdentifier, chinese_script, identify_shard
+from ccnet.language_model import train_language_model
+from ccnet.normalize import normalize_for_dedup, normalize_for_language_model
+from ccnet.perplexity import CutOffs, LanguageModel, bucket, cut_offs, score_shard
+from ccnet.shards import SCORED, publish, write_documents
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT.parent / "shared" / "golden" / "ccnet"
+IDENTIFIER = ROOT / ".tools" / "lid.176.ftz"
+KENLM = ROOT / ".tools" / "kenlm" / "bin"
+
+
+def documents(*texts: str) -> list[Document]:
+    return [Document(f"u{i}", "", "", "", text, "s", len(text), text.count("\n") + 1) for i, text in enumerate(texts)]
+
+
+def deduplicated(folder: Path, *shards: tuple[str, ...]) -> list[list[str]]:
+    """Texts that remain of each shard of one group."""
+    names = [folder / f"{i}.parquet" for i in range(len(shards))]
+    hashes = [folder / f"{i}.npy" for i in range(len(shards))]
+    for name, hash_file, texts in zip(names, hashes, shards, strict=True):
+        write_documents(documents(*texts), name)
+        hash_shard(name, hash_file)
+    duplicates = load_duplicates(hashes)
+    for name in names:
+        deduplicate_shard(name, duplicates, folder / f"out-{name.name}")
+    return [pq.read_table(folder / f"out-{name.name}").column("text").to_pylist() for name in names]
+
+
+def test_dedup_normalisation_keeps_ascii_punctuation_spaces_and_accents() -> None:
+    assert normalize_for_dedup("Él dijo: «No, 24 años»…") == "él dijo: no, 00 años"
+    assert normalize_for_dedup("٣ apples\x07") == "0 apples"
+
+
+def test_language_model_normalisation_glues_lines_and_removes_accents() -> None:
+    assert normalize_for_language_model(" Éa\nb—c “1” ") == 'eab - c "0"'
+
+
+def test_a_hash_is_the_first_eight_bytes_of_sha1() -> None:
+    [found] = hash_text("Hello")
+    assert int(found) == int.from_bytes(hashlib.sha1(b"hello").digest()[:8], "little")
+
+
+def test_all_copies_of_a_paragraph_are_removed_across_shards(tmp_path: Path) -> None:
+    assert deduplicated(tmp_path, ("menu\none",), ("menu\ntwo", "MENU!\nthree")) == [["one"], ["two", "MENU!\nthree"]]
+
+
+def test_a_paragraph_repeated_inside_one_document_is_kept_once(tmp_path: Path) -> None:
+    assert deduplicated(tmp_path, ("a\nb\na",), ("c",)) == [["a\nb"], ["c"]]
+
+
+def test_a_document_left_without_a_paragraph_is_dropped(tmp_path: Path) -> None:
+    assert deduplicated(tmp_path, ("same",), ("same", "other")) == [[], ["other"]]
+
+
+def test_percentiles_are_thirty_and_sixty() -> None:
+    limits = cut_offs([float(n) for n in range(101)])
+    assert limits == CutOffs(30.0, 60.0)
+    found = [bucket(score, limits) for score in (29.9, 30.0, 59.9, 60.0, None)]
+    assert found == [Bucket.HEAD, Bucket.MIDDLE, Bucket.MIDDLE, Bucket.TAIL, Bucket.ALL]
+
+
+def test_chinese_is_told_apart_by_its_script() -> None:
+    assert chinese_script("我们说这个问题") == "zh-Hans"
+    assert chinese_script("我們說這個問題") == "zh-Hant"
+
+
+def test_a_score_is_rounded_before_it_is_compared(tmp_path: Path) -> None:
+    class Stub(LanguageIdentifier):
+        def __init__(self) -> None:
+            class Model:
+                def predict(self, text: str, *_: object) -> list[tuple[float, str]]:
+                    return [(0.495 if "kept" in text else 0.494, "__label__en")]
+
+            self._model = Model()
+
+    write_documents(documents("kept", "not"), tmp_path / "in.parquet")
+    counts = identify_shard(tmp_path / "in.parquet", Stub(), tmp_path / "out.parquet", threshold=0.5)
+    assert counts["documents_kept"] == 1
+    assert pq.read_table(tmp_path / "out.parquet").column("language_score").to_pylist() == [0.5]
+
+
+@pytest.mark.skipif(not IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
+def test_lid_names_languages(tmp_path: Path) -> None:
+    identifier = LanguageIdentifier(IDENTIFIER)
+    assert identifier.identify("Der alte Arzt wartet\nauf den Zug im Dorf.")[0] == "de"
+    assert identifier.identify("El escritor bebe una taza de té en la cocina.")[0] == "es"
+
+
+@pytest.mark.skipif(not KENLM.exists(), reason="lmplz is not built: make install")
+def test_a_language_model_prefers_its_language_and_has_the_same_bytes_twice(tmp_path: Path) -> None:
+    from embedded.written import reference_sentences
+
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        train_language_model(
+            reference_sentences()["de"], tmp_path / name, lmplz=KENLM / "lmplz", build_binary=KENLM / "build_binary",
+            order=3, vocabulary_size=300,
+        )  # fmt: skip
+        found.append([(tmp_path / name / part).read_bytes() for part in ("sp.model", "arpa.bin")])
+    assert found[0] == found[1]
+    model = LanguageModel(tmp_path / "one" / "sp.model", tmp_path / "one" / "arpa.bin")
+    german, english = model.perplexities(["Der Bauer singt ein leises Lied im Garten.", "The farmer sings a song."])
+    assert german < english
+
+
+def test_little_text_gives_no_model(tmp_path: Path) -> None:
+    counts = train_language_model(["too little"], tmp_path, lmplz=Path("/no"), build_binary=Path("/no"))
+    assert counts["characters"] == 10
+    assert not (tmp_path / "arpa.bin").exists()
+
+
+def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
+    def shard(name: str, crawl: str, *rows: tuple[str, str, str]) -> Path:
+        columns = {field.name: [None] * len(rows) for field in SCORED}
+        columns |= {"url": ["u"] * len(rows), "cc_segment": [f"crawl-data/{crawl}/segments/1"] * len(rows)}
+        columns |= dict(zip(("text", "language", "bucket"), map(list, zip(*rows, strict=True)), strict=True))
+        pq.write_table(pa.table(columns, schema=SCORED), tmp_path / name)
+        return tmp_path / name
+
+    first = shard("a", "CC-MAIN-2026-30", ("same", "en", "head"), ("one", "sw", "all"))
+    second = shard("b", "CC-MAIN-2026-34", ("same", "en", "tail"), ("same", "de", "tail"))
+    counts = publish([first, second], tmp_path / "corpus")
+    assert counts == {"documents_in": 4, "documents_kept": 3, "dropped_text_seen_before": 1}
+    parts = sorted(path.relative_to(tmp_path / "corpus").as_posix() for path in (tmp_path / "corpus").rglob("*.parquet"))
+    assert parts == [f"lang={code}/part-00000.parquet" for code in ("de/bucket=tail", "en/bucket=head", "sw/bucket=all")]
+    english = pq.ParquetFile(tmp_path / "corpus" / parts[1]).read().to_pylist()
+    assert english[0]["crawl"] == "CC-MAIN-2026-30"
+
+
+@pytest.fixture(scope="module")
+def golden_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
+    """Our answers on CCNet's input, from the older and from the newer header order."""
+    folder = tmp_path_factory.mktemp("golden")
+    old = gzip.decompress((GOLDEN / "input.warc.wet.gz").read_bytes())
+    new = old.replace(b"\r\nContent-Type: text/plain", b"\r\nWARC-Identified-Content-Language: eng\r\nContent-Type: text/plain")
+    assert new != old
+    answers = {}
+    for order, data in (("old", old), ("new", new)):
+        (folder / "in").write_bytes(data)
+        segment = "crawl-data/CC-MAIN-2019-35/segments/1/wet/x.warc.wet.gz"
+        extract_files([(segment, folder / "in")], folder / "e")
+        hash_shard(folder / "e", folder / "h.npy")
+        deduplicate_shard(folder / "e", load_duplicates([folder / "h.npy"]), folder / "d")
+        identify_shard(folder / "d", LanguageIdentifier(IDENTIFIER), folder / "i")
+        with (GOLDEN / "cutoffs.tsv").open() as file:
+            limits = {row["language"]: CutOffs(float(row["percentile_30"]), float(row["percentile_60"]))
+                      for row in csv.DictReader(file, delimiter="\t")}  # fmt: skip
+        names = [path.name.split(".")[0] for path in (GOLDEN / "lm").glob("*.sp.model")]
+        models = {name: (GOLDEN / "lm" / f"{name}.sp.model", GOLDEN / "lm" / f"{name}.arpa.bin") for name in names}
+        score_shard(folder / "i", models, limits, folder / "s")
+        answers[order] = pq.read_table(folder / "s").to_pylist()
+    return answers
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GOLDEN.is_dir() or not IDENTIFIER.exists(), reason="CCNet's answers are not on this machine")
+@pytest.mark.parametrize("order", ["old", "new"])
+def test_every_document_is_what_ccnet_made_of_it(golden_rows: dict[str, list[dict[str, object]]], order: str) -> None:
+    with gzip.open(GOLDEN / "expected.jsonl.gz", "rt") as file:
+        expected = {(row["url"], row["digest"]): row for row in map(json.loads, file)}
+    ours = {(row["url"], row["digest"]): row for row in golden_rows[order]}
+    assert ours.keys() == expected.keys()
+    for key, theirs in expected.items():
+        row = dict(ours[key], raw_content_sha256=hashlib.sha256(str(ours[key]["text"]).encode()).hexdigest())
+        row.setdefault("source_domain", None)
+        wrong = {name: (value, row[name]) for name, value in theirs.items() if name != "source_domain" and row[name] != value}
+        assert not wrong
+
+
+def test_hash_files_have_the_same_bytes_twice(tmp_path: Path) -> None:
+    write_documents(documents("a\nb", "b\nc"), tmp_path / "d")
+    for name in ("1.npy", "2.npy"):
+        hash_shard(tmp_path / "d", tmp_path / name)
+    assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "2.npy").read_bytes()
+    entries = np.load(tmp_path / "1.npy")
+    assert entries["repeated"].sum() == 1
