@@ -43,7 +43,8 @@ def parse_response(block: bytes) -> HttpResponse | None:
 
 def _join_chunks(data: bytes) -> bytes:
     """Chunks joined; data that is not chunked after all (Common Crawl joins them itself) is given back."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while True:
         line_end = data.find(b"\r\n", at, at + 64)
         if line_end < 0:

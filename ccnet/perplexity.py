@@ -96,7 +96,9 @@ def _sample(shards: Sequence[Path], languages: set[str], most: int, seed: int) -
     met: Counter[str] = Counter()
     for shard in shards:
         for batch in read_batches(shard, ["text", "language"]):
-            for text, language in zip(batch.column("text").to_pylist(), batch.column("language").to_pylist(), strict=False):
+            for text, language in zip(
+                batch.column("text").to_pylist(), batch.column("language").to_pylist(), strict=False
+            ):
                 if language not in languages:
                     continue
                 met[language] += 1

@@ -120,7 +120,9 @@ def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
 def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
     """The rows whose (language, text) is new; 16 bytes of memory a document."""
     keep = []
-    for row, (language, text) in enumerate(zip(batch.column("language").to_pylist(), batch.column("text").to_pylist(), strict=False)):
+    for row, (language, text) in enumerate(
+        zip(batch.column("language").to_pylist(), batch.column("text").to_pylist(), strict=False)
+    ):
         mark = hashlib.blake2b(f"{language}\n{text}".encode(), digest_size=16).digest()
         if mark not in seen:
             seen.add(mark)

@@ -26,7 +26,7 @@ REPORT = Asset(name="xlmr_report", uri="xlmr://report")
 
 DEPLOYMENT: dict[str, Any] = json.loads(os.environ.get("XLMR_SETTINGS", "{}"))
 MAPPED: tuple[Over, ...] = ("slices", "crawls", "languages", "benchmarks", "inputs")
-RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
+RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
 
 
 def form() -> dict[str, Param]:
@@ -102,7 +102,7 @@ def _announcement(outlet: Asset) -> Any:
     @task(task_id="announce", outlets=[outlet])
     def announce() -> None:
         """Wake the DAGs that wait for this asset; they take over the settings of this run."""
-        extra = {"settings": settings_of_run().model_dump_json()}
+        extra: dict[str, Any] = {"settings": settings_of_run().model_dump_json()}
         get_current_context()["outlet_events"][outlet].extra = extra
 
     return announce()

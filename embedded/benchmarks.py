@@ -71,12 +71,12 @@ def _write_xnli(folder: Path) -> None:
     ]
     _write_tsv(folder / "multinli.train.en.tsv", [("premise", "hypo", "label"), *named])
     for part, first, count in (("dev", TRAIN, DEV), ("test", TRAIN + DEV, TEST)):
-        lines = [XNLI_COLUMNS]
+        lines: list[tuple[str, ...]] = [XNLI_COLUMNS]
         for language in WORDS:
             for number in range(first, first + count):
                 premise, hypothesis, label = nli_pair(language, number)
                 known = {"language": language, "gold_label": label, "sentence1": premise, "sentence2": hypothesis,
-                         "promptID": str(number), "pairID": str(number), "genre": "written", "match": "True"}  # fmt: skip
+                         "promptID": str(number), "pairID": str(number), "genre": "written"}  # fmt: skip
                 lines.append(tuple(known.get(column, "") for column in XNLI_COLUMNS))
         _write_tsv(folder / f"xnli.{part}.tsv", lines)
 

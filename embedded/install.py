@@ -49,7 +49,7 @@ def install(*, development: bool) -> None:
 
 
 def check_machine() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  # this file runs before the package is installed
         raise InstallError(f"Python {sys.version.split()[0]} found, 3.11 or newer wanted: make PYTHON=python3.11 run")
     if not (shutil.which("c++") or shutil.which("g++")):
         raise InstallError("no C++ compiler found: install g++ (Debian: apt-get install build-essential)")

@@ -48,7 +48,7 @@ class Choices(InputChoices):
 def run(choices: Choices, console: Console) -> None:
     """The whole of `make run`.  Raises FactoryError or AirflowError with one line."""
     started = time.monotonic()
-    settings = _prepare(choices)
+    settings = prepare(choices)
     works = plan(settings)
     store = open_store(settings.store)
     follower = Follower(works, store, console)
@@ -66,7 +66,7 @@ def run(choices: Choices, console: Console) -> None:
 
 
 def up(choices: Choices, console: Console) -> None:
-    settings = _prepare(choices)
+    settings = prepare(choices)
     airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, settings.model_dump(mode="json"))
     airflow.start(die_with_us=False)
     console.print(f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down")
@@ -77,7 +77,7 @@ def down(var: Path, console: Console) -> None:
     console.print("Airflow stopped" if stopped else "Airflow was not running")
 
 
-def _prepare(choices: Choices) -> RunSettings:
+def prepare(choices: Choices) -> RunSettings:
     """The input, and the settings of a run over it; kept in var/settings.json for `xlmr`."""
     choices.var.mkdir(parents=True, exist_ok=True)
     values: dict[str, Any] = make_inputs(choices)

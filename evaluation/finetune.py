@@ -100,7 +100,7 @@ def _train(
         head.train()
         for ids_BT, target in _batches(rows, config.batch, epoch, config.seed, head):
             optimizer.zero_grad(set_to_none=True)
-            head.loss(ids_BT, target).backward()
+            head.loss(ids_BT, target).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         found = _predict(head, benchmark, dev, vocabulary, config)

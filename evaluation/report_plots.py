@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 OWN, PAPER, CHANCE = "#1f6f8b", "#d9a441", "#999999"
 BUCKETS = {"head": "#1f6f8b", "middle": "#5fa8b8", "tail": "#b5d5dc", "all": "#cfcfcf"}
-SETTINGS = {"svg.hashsalt": "xlmr", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "xlmr", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 
 
 def corpus_plot(corpus: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -33,7 +33,7 @@ VERBS = {
 settings_options = [
     click.option("--settings", "settings_file", type=click.Path(path_type=Path), help="JSON file of settings "
                  f"[default: {DEFAULT_SETTINGS} where it stands]"),
-    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="one setting; value as JSON or plain text"),
+    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="one setting; JSON or plain text"),
     click.option("--store", help="store of all artifacts, file:///folder or s3://bucket/prefix"),
 ]  # fmt: skip
 run_options = [
@@ -42,8 +42,11 @@ run_options = [
 ]
 
 
-def _with(options: list[Any]) -> Any:
-    def decorate(command: Any) -> Any:
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _with(options: list[Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command

@@ -41,7 +41,8 @@ class Follower:
         for work in works:
             self.stages.setdefault(work.stage, StageProgress({})).works[work.key] = work
         self.bar = Progress(
-            TextColumn("{task.description:<18}"), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description:<18}"), BarColumn(20), MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self._bars: dict[str, TaskID] = {}

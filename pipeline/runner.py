@@ -34,8 +34,8 @@ def run_plan(
 ) -> None:
     """Run what is not there yet, each as soon as what it reads is there.
 
-    `on_done(work, skipped)` is called for every piece, `on_wait` every second.  The first error ends the run when what is in flight has
-    finished; all that was finished stands.
+    `on_done(work, skipped)` is called for every piece, `on_wait` every second.  The first error ends the run when
+    what is in flight has finished; all that was finished stands.
     """
     store = open_store(root)
     waiting = []

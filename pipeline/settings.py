@@ -18,7 +18,8 @@ CRAWL_PATTERN = r"^CC-MAIN-\d{4}-\d{2}$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}$"
 DIGEST_PATTERN = r"^([0-9a-f]{64})?$"
 COMMON_CRAWL = "https://data.commoncrawl.org/"
-BENCHMARKS = ("xnli", "ner", "mlqa", "sst2")
+Benchmark = Literal["xnli", "ner", "mlqa", "sst2"]
+BENCHMARKS: tuple[Benchmark, ...] = ("xnli", "ner", "mlqa", "sst2")
 
 
 def _digest(of: str) -> Any:
@@ -76,7 +77,7 @@ class RunSettings(BaseModel):
     checkpoint_steps: int = Field(default=50, ge=1, description="updates between two checkpoints")
     processes: int = Field(default=2, ge=1, le=8192, description="torchrun processes of pretraining on this machine")
     seed: int = Field(default=1, ge=0, le=2**31, description="seed of sampling, masking and initial weights")
-    benchmarks: tuple[Literal["xnli", "ner", "mlqa", "sst2"], ...] = Field(
+    benchmarks: tuple[Benchmark, ...] = Field(
         default=BENCHMARKS, min_length=1, description="what the model is evaluated on"
     )
     benchmark_data: str = Field(description="folder of the benchmark files: URI or path")

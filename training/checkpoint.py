@@ -62,7 +62,7 @@ def load_newest(folder: Path, run: str, device: torch.device) -> tuple[Progress,
         progress = Progress(**marker)
         if progress.run != run:
             raise CheckpointError(
-                f"{path}: made with other settings or data ({progress.run}, this run is {run}): use another output folder"
+                f"{path}: made with other settings or data ({progress.run}, now {run}): use another output folder"
             )
         return progress, torch.load(path / STATE, map_location=device, weights_only=True)
     return None

@@ -109,7 +109,7 @@ class Encoder(nn.Module):
             real_BT = attention_mask_BT.long()
             places_BT = real_BT.cumsum(1) * real_BT + PAD
             mask_B11T = real_BT.bool()[:, None, None, :]
-        x_BTD = self.norm(self.words(ids_BT) + self.positions(places_BT))
+        x_BTD: Tensor = self.norm(self.words(ids_BT) + self.positions(places_BT))
         x_BTD = functional.dropout(x_BTD, self.config.dropout, self.training)
         for layer in self.layers:
             x_BTD = layer(x_BTD, mask_B11T)

@@ -88,7 +88,7 @@ def _mix(values: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
 def _quotas(shares: Sequence[float], cycle: int) -> Numbers:
     """Whole numbers that sum to `cycle`, each within one of its share; every language at least once."""
     exact = np.array(shares) * cycle
-    quotas = np.maximum(np.floor(exact).astype(np.int64), 1)
+    quotas: Numbers = np.maximum(np.floor(exact).astype(np.int64), 1)
     missing = cycle - int(quotas.sum())
     if missing < 0:
         raise ValueError(f"a cycle of {cycle} samples is too short for {len(shares)} languages: make it longer")

@@ -89,7 +89,7 @@ def _vocabulary(inputs: Inputs) -> dict[str, Any]:
 
 def _pretraining(inputs: Inputs) -> dict[str, Any]:
     manifest = inputs.one("pretrain")
-    summary = json.loads(inputs.path(manifest, "summary.json").read_text(encoding="utf-8"))
+    summary: dict[str, Any] = json.loads(inputs.path(manifest, "summary.json").read_text(encoding="utf-8"))
     lines = inputs.path(manifest, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     curve = [[row["step"], row["loss_nats"]] for row in map(json.loads, lines)]
     return summary | {"curve": curve}
@@ -111,7 +111,8 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
     tokens = manifest.counts["tokens"]
     paper_tokens = 1_500_000 * 8192 * 512
     return (
-        f"{documents:,} documents; {pretraining['parameters'] / 1e6:.1f} million parameters trained on {tokens:,} tokens "
+        f"{documents:,} documents; {pretraining['parameters'] / 1e6:.1f} million parameters trained on "
+        f"{tokens:,} tokens "
         f"({config['steps']:,} updates of {config['batch_blocks']} blocks), about {paper_tokens / tokens:,.0f} times "
         "fewer than the paper's; benchmark sets of some hundred examples. These scores show that the whole chain "
         "runs, not that the model is good: read them beside the chance level."

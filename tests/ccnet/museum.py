@@ -65,11 +65,14 @@ EXHIBITS: dict[str, tuple[Callable[[], bytes], str, int]] = {
                   "dropped_not_html", 2),
     "a digest of other bytes": (lambda: member(response(good_html("other"), digest=sha1(b"else"))),
                                 "dropped_digest_mismatch", 2),
-    "a page that was not found": (lambda: member(response(good_html("404"), status="404 Not Found")), "dropped_not_ok", 2),
+    "a page that was not found": (
+        lambda: member(response(good_html("404"), status="404 Not Found")), "dropped_not_ok", 2),
     "a block that is no HTTP": (
-        lambda: member(response(good_html("x")).replace(b"HTTP/1.1 200 OK", b"GARBAGE 00 0 OK")), "dropped_not_http", 2),
+        lambda: member(response(good_html("x")).replace(b"HTTP/1.1 200 OK", b"GARBAGE 00 0 OK")),
+        "dropped_not_http", 2),
     "a line of five megabytes": (
-        lambda: member(response(html("<p>" + GOOD_TEXT * (5_000_000 // len(GOOD_TEXT)) + "</p>"))), "documents_kept", 3),
+        lambda: member(response(html("<p>" + GOOD_TEXT * (5_000_000 // len(GOOD_TEXT)) + "</p>"))),
+        "documents_kept", 3),
     "a body that inflates beyond all bounds": (
         lambda: member(b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 90000000\r\n\r\n" + bytes(90_000_000)),
         "dropped_too_large", 2),

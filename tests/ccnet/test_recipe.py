@@ -142,8 +142,12 @@ def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
     second = shard("b", "CC-MAIN-2026-34", ("same", "en", "tail"), ("same", "de", "tail"))
     counts = publish([first, second], tmp_path / "corpus")
     assert counts == {"documents_in": 4, "documents_kept": 3, "dropped_text_seen_before": 1}
-    parts = sorted(path.relative_to(tmp_path / "corpus").as_posix() for path in (tmp_path / "corpus").rglob("*.parquet"))
-    assert parts == [f"lang={code}/part-00000.parquet" for code in ("de/bucket=tail", "en/bucket=head", "sw/bucket=all")]
+    parts = sorted(
+        path.relative_to(tmp_path / "corpus").as_posix() for path in (tmp_path / "corpus").rglob("*.parquet")
+    )
+    assert parts == [
+        f"lang={code}/part-00000.parquet" for code in ("de/bucket=tail", "en/bucket=head", "sw/bucket=all")
+    ]
     english = pq.ParquetFile(tmp_path / "corpus" / parts[1]).read().to_pylist()
     assert english[0]["crawl"] == "CC-MAIN-2026-30"
 
@@ -153,7 +157,9 @@ def golden_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict
     """Our answers on CCNet's input, from the older and from the newer header order."""
     folder = tmp_path_factory.mktemp("golden")
     old = gzip.decompress((GOLDEN / "input.warc.wet.gz").read_bytes())
-    new = old.replace(b"\r\nContent-Type: text/plain", b"\r\nWARC-Identified-Content-Language: eng\r\nContent-Type: text/plain")
+    new = old.replace(
+        b"\r\nContent-Type: text/plain", b"\r\nWARC-Identified-Content-Language: eng\r\nContent-Type: text/plain"
+    )
     assert new != old
     answers = {}
     for order, data in (("old", old), ("new", new)):
@@ -184,7 +190,9 @@ def test_every_document_is_what_ccnet_made_of_it(golden_rows: dict[str, list[dic
     for key, theirs in expected.items():
         row = dict(ours[key], raw_content_sha256=hashlib.sha256(str(ours[key]["text"]).encode()).hexdigest())
         row.setdefault("source_domain", None)
-        wrong = {name: (value, row[name]) for name, value in theirs.items() if name != "source_domain" and row[name] != value}
+        wrong = {
+            name: (value, row[name]) for name, value in theirs.items() if name != "source_domain" and row[name] != value
+        }
         assert not wrong
 
 

@@ -20,7 +20,7 @@ for name in ("corpus", "release", "pretrain", "evaluate", "end_to_end"):
     begun = time.perf_counter()
     importlib.import_module("dags." + name)
     seconds[name] = time.perf_counter() - begun
-heavy = {{"torch", "fasttext", "kenlm", "pyarrow", "sentencepiece", "transformers", "matplotlib", "boto3"}} & set(sys.modules)
+heavy = {{"torch", "fasttext", "kenlm", "pyarrow", "sentencepiece", "transformers", "matplotlib"}} & set(sys.modules)
 from dags import end_to_end, corpus, release
 dag = end_to_end.end_to_end()
 print(json.dumps({{"seconds": seconds, "heavy": sorted(heavy), "tasks": sorted(dag.task_ids),

@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {
     "en": [f"The {a} {b} in the {c}.\nIt was {a} again." for a in ("old", "red", "small", "quiet", "long", "warm")
            for b in ("house", "bird", "river", "song", "train") for c in ("garden", "village", "morning", "winter")],
-    "sw": [f"{a} {b} {c}." for a in ("Mwalimu", "Daktari", "Mkulima", "Mpishi") for b in ("anasoma", "anaimba", "anapika")
-           for c in ("sokoni", "jikoni", "kijijini", "shuleni")],
+    "sw": [f"{a} {b} {c}." for a in ("Mwalimu", "Daktari", "Mkulima", "Mpishi") 
+           for b in ("anasoma", "anaimba", "anapika") for c in ("sokoni", "jikoni", "kijijini", "shuleni")],
 }  # fmt: skip
 
 
@@ -65,7 +65,9 @@ def command(settings: dict[str, object], output: Path, processes: int) -> list[s
 
 def train(settings: dict[str, object], output: Path, processes: int = 1) -> Path:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    said = subprocess.run(command(settings, output, processes), cwd=ROOT, env=environment, capture_output=True, check=False)
+    said = subprocess.run(
+        command(settings, output, processes), cwd=ROOT, env=environment, capture_output=True, check=False
+    )
     assert said.returncode == 0, said.stderr.decode()[-2000:]
     return output
 
@@ -224,8 +226,8 @@ def test_hugging_face_loads_the_export_with_equal_logits(exported: Path) -> None
     theirs, info = AutoModelForMaskedLM.from_pretrained(str(exported / "model"), output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    ours, _ = load_final(exported / "final")
-    ids = torch.randint(4, 100, (2, 20))
+    ours, config = load_final(exported / "final")
+    ids = torch.randint(4, config.vocabulary_size, (2, 20))
     with torch.no_grad():
         expected = ours.eval().head(ours.encoder(ids))
         assert torch.allclose(theirs.eval()(ids).logits, expected, atol=1e-4)
