@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 FALLBACK_CRAWL = "CC-MAIN-2019-35"
 # What Debian's manuals are written in.  GNOME's help gives most of them a language model; the others' bucket is `all`.
 MANUAL_LANGUAGES = (
-    "ca", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hu", "id", "it", "ja", "ko", "nl", "pt", "ro", "ru", "sv",
-    "uk", "vi", "zh-Hans", "zh-Hant",
+    "ca", "cs", "da", "de", "el", "en", "es", "fi", "fr", "id", "it", "ja", "ko", "nl", "pt", "ro", "ru", "sv",
+    "vi", "zh-Hans", "zh-Hant",
 )  # fmt: skip
 IDENTIFIER = Path(__file__).resolve().parent.parent / ".tools" / "lid.176.ftz"
 

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.report_page import render_page
+from evaluation.report_page import in_walk_order, render_page
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:
@@ -31,8 +31,7 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
     console.print(_corpus_table(report))
-    for stage, reasons in report["dropped"].items():
-        flow = report["flow"][stage]
+    for stage, reasons, flow in in_walk_order(report):
         said = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items()) or "nothing"
         console.print(
             f"{stage}: {flow['documents_in']:,} documents in, {flow['documents_kept']:,} kept; dropped: {said}"

@@ -51,6 +51,13 @@ def render_page(report: Mapping[str, Any]) -> str:
     return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
+def in_walk_order(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, int], Mapping[str, int]]]:
+    """(stage, reasons, documents in and kept) of the filters, the one that saw most documents first."""
+    flow = report["flow"]
+    stages = sorted(flow, key=lambda stage: -flow[stage]["documents_in"])
+    return [(stage, report["dropped"][stage], flow[stage]) for stage in stages]
+
+
 def _corpus(corpus: Mapping[str, Any]) -> str:
     header = ("code", "language", "documents", "paragraphs", "MiB", "tokens", "paper GiB", "paper tokens (M)")
     rows = [
@@ -63,8 +70,7 @@ def _corpus(corpus: Mapping[str, Any]) -> str:
 
 def _dropped(report: Mapping[str, Any]) -> str:
     rows = []
-    for stage, reasons in report["dropped"].items():
-        flow = report["flow"][stage]
+    for stage, reasons, flow in in_walk_order(report):
         said = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in reasons.items()) or "nothing"
         rows.append((stage, said, f"{flow['documents_in']:,}", f"{flow['documents_kept']:,}"))
     return _table(("stage", "dropped", "documents in", "documents kept"), rows, texts=2)

@@ -28,7 +28,7 @@ def corpus_plot(corpus: Mapping[str, Any]) -> str:
     known = [(place, row["paper_gib"]) for place, (_, row) in enumerate(rows) if row["paper_gib"]]
     axes.bar([p + 0.2 for p, _ in known], [gib for _, gib in known], 0.4, color=PAPER, label="CC-100 (paper, table 6)")
     axes.set_yscale("log")
-    axes.set_xticks(list(places), [code for code, _ in rows])
+    axes.set_xticks(list(places), [code for code, _ in rows], rotation=45)
     axes.set_ylabel("text, GiB (log scale)")
     axes.legend(frameon=False, loc="upper right", ncols=2)
     return _svg(figure, axes)
@@ -44,7 +44,7 @@ def bucket_plot(corpus: Mapping[str, Any]) -> str:
         shares = [100 * row["buckets"].get(bucket, 0) / row["documents"] for _, row in rows]
         axes.bar(range(len(rows)), shares, 0.7, bottom=below, color=colour, label=bucket)
         below = [low + share for low, share in zip(below, shares, strict=True)]
-    axes.set_xticks(range(len(rows)), [code for code, _ in rows])
+    axes.set_xticks(range(len(rows)), [code for code, _ in rows], rotation=45)
     axes.set_ylabel("documents, %")
     axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _svg(figure, axes)

@@ -28,16 +28,20 @@ class State:
             self._restore()
 
     def keep(self) -> None:
+        """Send what is new.  The folder is in use meanwhile: a file that vanishes was not to be kept."""
         if isinstance(self.store, FileStore):
             return
-        present = {p.relative_to(self.folder).as_posix(): p.stat().st_mtime_ns for p in _files(self.folder)}
+        present = _modified(self.folder)
         for name in sorted(set(self._sent) - set(present), key=lambda n: -self._sent[n]):
             self.store.delete(f"{self.prefix}/{name}")
             del self._sent[name]
         for name, changed in sorted(present.items(), key=lambda item: (item[1], item[0])):
             if self._sent.get(name) != changed:
                 copy = self.folder.parent / uuid.uuid4().hex  # upload() takes the file away
-                shutil.copyfile(self.folder / name, copy)
+                try:
+                    shutil.copyfile(self.folder / name, copy)
+                except FileNotFoundError:
+                    continue
                 self.store.upload(copy, f"{self.prefix}/{name}")
                 self._sent[name] = changed
 
@@ -50,5 +54,16 @@ class State:
             self._sent[name] = target.stat().st_mtime_ns
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+def _modified(folder: Path) -> dict[str, int]:
+    """name -> modification time (ns) of the files below, those being written (hidden) left out."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):
+            continue
+        try:
+            if path.is_file():
+                found[name] = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            continue
+    return found

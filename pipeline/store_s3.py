@@ -52,6 +52,7 @@ class S3Store(ArtifactStore):
         self.root = root.rstrip("/")
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
+        self._downloads = tempfile.TemporaryDirectory(prefix="xlmr-cache-")  # goes with this store
         self.client = boto3.client(
             "s3",
             config=Config(
@@ -102,7 +103,7 @@ class S3Store(ArtifactStore):
         path.unlink()
 
     def local(self, key: str) -> Path:
-        target = self._cache() / uuid.uuid4().hex
+        target = Path(self._downloads.name) / uuid.uuid4().hex
         try:
             with _translated(self.uri(key)):
                 self.client.download_file(self.bucket, self.prefix + key, str(target), Config=TRANSFER)
@@ -124,12 +125,6 @@ class S3Store(ArtifactStore):
 
     def scratch(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="xlmr-"))
-
-    def _cache(self) -> Path:
-        """Downloads of this process; emptied when the process ends."""
-        if not hasattr(self, "_cache_folder"):
-            self._cache_folder = tempfile.TemporaryDirectory(prefix="xlmr-cache-")
-        return Path(self._cache_folder.name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (S3Store, (self.root,))

@@ -17,7 +17,7 @@ import pytest
 from pipeline.flow import plan
 from pipeline.manifest import Manifest
 from pipeline.settings import RunSettings
-from pipeline.store import FileStore
+from pipeline.store import FileStore, open_store
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = (ROOT / ".tools" / "kenlm" / "bin" / "lmplz").exists() and (ROOT / ".tools" / "lid.176.ftz").exists()
@@ -204,3 +204,17 @@ def kill_all(job: subprocess.Popen[bytes], pids: Path) -> None:
             continue
     psutil.wait_procs(family, timeout=10)
     job.wait()
+
+
+@pytest.mark.s3
+def test_a_run_on_s3_has_the_bytes_of_the_run_on_disk(var: Path, report_uri: str) -> None:
+    if "XLMR_TEST_S3" not in os.environ:
+        pytest.skip("no S3 server: run `make test-services`")
+    root = f"{os.environ['XLMR_TEST_S3']}/run-{time.time_ns()}"
+    for _ in range(2):  # the second finds everything there
+        said = xlmr("run", "end_to_end", "--settings", str(var / "settings.json"), "--store", root)
+        assert said.returncode == 0, said.stderr[-3000:]
+    store = open_store(root)
+    keys = [key for key in store.list("") if key.endswith("/manifest.json")]
+    found = {(key, a.name): a.sha256 for key in keys for a in store.manifest(key).artifacts}
+    assert found == artifacts(var / "whole")

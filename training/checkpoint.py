@@ -54,7 +54,7 @@ def load_newest(folder: Path, run: str, device: torch.device) -> tuple[Progress,
     """The newest whole checkpoint, or None.  Raises CheckpointError where it is of another run."""
     found = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
     for path in found:
-        if not NAME.fullmatch(path.name) or not (path / MARKER).exists():
+        if not NAME.fullmatch(path.name) or not ((path / MARKER).exists() and (path / STATE).exists()):
             continue
         marker = json.loads((path / MARKER).read_text())
         if (path / STATE).stat().st_size != marker.pop("size_bytes"):

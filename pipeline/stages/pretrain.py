@@ -15,6 +15,7 @@ from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.stages.train_vocabulary import MODEL
 from pipeline.torchrun import torchrun
 
+TINY_CYCLE = 4096  # a short run should meet every language's share too
 # What depends on the machine's speed and so is no part of the artifacts, which are the same on every run.
 SPEEDS = ("tokens_per_s", "seconds")
 
@@ -22,10 +23,10 @@ SPEEDS = ("tokens_per_s", "seconds")
 class PretrainConfig(StageConfig):
     model: Literal["tiny", "base", "large"] = Field(default="tiny", description="size of the encoder")
     block_tokens: int = Field(default=128, ge=16, description="tokens of one block (paper: 512)")
-    batch_blocks: int = Field(default=64, ge=1, description="blocks of one update over all processes (paper: 8,192)")
-    steps: int = Field(default=300, ge=1, description="updates (paper: 1,500,000)")
-    peak_learning_rate: float = Field(default=2e-3, gt=0, description="highest learning rate")
-    warmup_steps: int = Field(default=30, ge=0, description="updates over which the learning rate rises")
+    batch_blocks: int = Field(default=32, ge=1, description="blocks of one update over all processes (paper: 8,192)")
+    steps: int = Field(default=400, ge=1, description="updates (paper: 1,500,000)")
+    peak_learning_rate: float = Field(default=1e-3, gt=0, description="highest learning rate")
+    warmup_steps: int = Field(default=40, ge=0, description="updates over which the learning rate rises")
     checkpoint_steps: int = Field(default=50, ge=1, description="updates between two checkpoints")
     processes: int = Field(default=2, ge=1, description="torchrun processes; sums of floats depend on it")
     alpha: float = Field(default=0.3, gt=0, le=1, description="exponent of language sampling (paper: 0.3)")
@@ -62,6 +63,7 @@ def _request(config: PretrainConfig, inputs: Inputs, output: Path) -> dict[str, 
     blocks = {manifest.unit: inputs.paths(manifest) for manifest in encoded}
     chosen = config.model_dump(exclude={"processes"})
     return chosen | {
+        "cycle_samples": TINY_CYCLE if config.model == "tiny" else 1 << 16,
         "vocabulary": str(inputs.path(inputs.one("train_vocabulary"), MODEL)),
         "blocks": {language: str(paths["blocks.npy"]) for language, paths in blocks.items()},
         "output": str(output),

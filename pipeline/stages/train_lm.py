@@ -32,7 +32,7 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
         return
     folder = draft.scratch("model")
     counts = train_language_model(
-        _lines(inputs.path(reference, names[0])),
+        _lines(inputs.path(reference, names[0]), compressed=names[0].endswith(".gz")),
         folder,
         lmplz=find_tool("lmplz"),
         build_binary=find_tool("build_binary"),
@@ -45,8 +45,8 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
             (folder / name).replace(draft.path(name))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    opened = gzip.open if path.suffix == ".gz" else open
+def _lines(path: Path, *, compressed: bool) -> Iterator[str]:
+    opened = gzip.open if compressed else open
     with opened(path, "rt", encoding="utf-8") as file:
         for line in file:
             yield line.rstrip("\n")
