@@ -32,15 +32,15 @@ test: install-development
 test-services: install-development
 	$(PY) -m tests.services pytest -q -m s3 tests
 
-check: install-development format lint types test
+check: format lint types test
 
-format:
+format: install-development
 	$(PY) -m ruff format --check .
 
-lint:
+lint: install-development
 	$(PY) -m ruff check .
 
-types:
+types: install-development
 	$(PY) -m mypy
 
 clean: down

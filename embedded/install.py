@@ -102,29 +102,9 @@ def build_kenlm() -> None:
         archive.extractall(work, filter="data")
     source = next(path for path in work.glob("kenlm-*") if path.is_dir())
     build = work / "build"
-    run(
-        [
-            find_cmake(),
-            "-S",
-            str(source),
-            "-B",
-            str(build),
-            *boost_options(work),
-            "-DCMAKE_BUILD_TYPE=Release",
-        ]
-    )
-    run(
-        [
-            find_cmake(),
-            "--build",
-            str(build),
-            "--target",
-            "lmplz",
-            "build_binary",
-            "-j",
-            str(os.cpu_count() or 1),
-        ]
-    )
+    cmake, options, jobs = find_cmake(), boost_options(work), str(os.cpu_count() or 1)
+    run([cmake, "-S", str(source), "-B", str(build), *options, "-DCMAKE_BUILD_TYPE=Release"])
+    run([cmake, "--build", str(build), "--target", "lmplz", "build_binary", "-j", jobs])
     target = TOOLS / "kenlm" / "bin"
     shutil.rmtree(TOOLS / "kenlm", ignore_errors=True)
     target.mkdir(parents=True)
@@ -152,7 +132,7 @@ def boost_options(work: Path) -> list[str]:
 
     try:
         archive = Archive(TOOLS / "apt")
-        version = archive.version_of("libboost-dev").rsplit(".", 1)[0]
+        version = ".".join(archive.version_of("libboost-dev").split(".")[:2])
         parts = ["program-options", "system", "thread", "test", "chrono", "atomic", "date-time"]
         packages = [f"libboost{version}-dev", *(f"libboost-{part}{version}-dev" for part in parts)]
         unpacked = archive.unpack(packages, work / "boost")
@@ -161,12 +141,12 @@ def boost_options(work: Path) -> list[str]:
             "Boost's headers are missing and apt cannot fetch them: install them "
             f"(Debian: apt-get install libboost-dev libboost-program-options-dev libboost-thread-dev). {error}"
         ) from error
-    # FORCE_STATIC links Boost's archives in, so that the programs run when the unpacked packages are gone.
     return [
+        "-DBoost_NO_BOOST_CMAKE=ON",
         "-DBoost_NO_SYSTEM_PATHS=ON",
         f"-DBOOST_INCLUDEDIR={unpacked / 'usr/include'}",
         f"-DBOOST_LIBRARYDIR={next((unpacked / 'usr/lib').glob('*/'))}",
-        "-DBoost_USE_STATIC_LIBS=ON",
+        "-DBoost_USE_STATIC_LIBS=ON",  # so that the programs run when the unpacked packages are gone
     ]
 
 

@@ -233,16 +233,16 @@ def _value(name: str, text: str) -> object:
 
 
 def _store(where: Mapping[str, Any], uri: str = "") -> ArtifactStore:
-    """The store named by --store or the settings; else the folder that the URI lies in."""
+    """The store that a whole URI lies in; else the one named by --store or the settings."""
+    if "://" in uri:
+        from pipeline.stages import NAMES
+
+        roots = [root for name in NAMES for root, found, _ in [uri.rpartition(f"/{name}/")] if found]
+        if roots:
+            return open_store(min(roots, key=len))
     settings = read_settings(**where)
     if "store" in settings:
         return open_store(settings["store"])
-    from pipeline.stages import NAMES
-
-    for name in NAMES:
-        root, found, _ = uri.rpartition(f"/{name}/")
-        if found:
-            return open_store(root)
     raise BadConfig("no store: pass --store file:///folder or s3://bucket/prefix")
 
 
