@@ -1,0 +1,16 @@
+# training/ and evaluation/ alone, for GPU machines: no Airflow, fastText or KenLM.  Build from the checkout's root:
+#   docker build -f docker/gpu.Dockerfile -t xlmr-gpu .
+#   docker run --gpus all -v /data:/data xlmr-gpu --nproc-per-node 8 -m training pretrain --config /data/run.json
+# Not run yet: written without a Docker engine at hand.  The pinned torch is the CUDA build here.
+FROM python:3.11-slim-bookworm
+
+WORKDIR /opt/xlmr
+COPY requirements.txt ./
+RUN pip install --no-cache-dir -c requirements.txt torch numpy safetensors sentencepiece transformers matplotlib rich
+COPY training ./training
+COPY evaluation ./evaluation
+
+RUN useradd --create-home trainer
+USER trainer
+ENTRYPOINT ["torchrun"]
+CMD ["--help"]
