@@ -37,7 +37,8 @@ def train_language_model(
     counts = _write_clean(lines, clean)
     if counts["characters"] < MIN_CHARACTERS:
         return counts
-    size = max(100, min(vocabulary_size, counts["characters"] // CHARACTERS_PER_PIECE))
+    least = max(100, counts["distinct_characters"] + 3)  # a trainer refuses fewer pieces than characters
+    size = min(vocabulary_size, max(least, counts["characters"] // CHARACTERS_PER_PIECE))
     _train_pieces(clean, folder / "sp.model", size)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "sp.model"))
     counts["pieces"] = processor.get_piece_size()
@@ -55,14 +56,17 @@ def train_language_model(
 
 def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
+    seen: set[str] = set()
     with path.open("w", encoding="utf-8") as file:
         for line in lines:
             for part in _short(normalize_for_language_model(line)):
                 file.write(part + "\n")
                 counts["lines"] += 1
                 counts["characters"] += len(part)
+                seen.update(part)
             if counts["lines"] >= MAX_LINES:
                 break
+    counts["distinct_characters"] = len(seen)
     return counts
 
 
@@ -90,7 +94,8 @@ def _train_pieces(text: Path, target: Path, size: int) -> None:
                 minloglevel=2,
             )
     except (RuntimeError, OSError) as error:
-        raise CorpusError(f"SentencePiece on {text.stat().st_size:,} bytes, {size} pieces: {error}") from error
+        said = str(error).rsplit("] ", 1)[-1]  # without the place in its source
+        raise CorpusError(f"SentencePiece, {size} pieces from {text.stat().st_size:,} bytes: {said}") from error
     target.write_bytes(model.getvalue())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.draft import Draft
-from pipeline.errors import BadConfig, MissingArtifact, StoreUnavailable
+from pipeline.errors import BadConfig, BadInput, MissingArtifact, StoreUnavailable
 from pipeline.manifest import MANIFEST_NAME, Manifest, fingerprint, manifest_key, parse_key
 from pipeline.store import ArtifactStore
 
@@ -156,7 +156,9 @@ class Stage:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise StoreUnavailable(f"{self.name} {unit}: the disk is full: free some and run it again") from error
+            raise StoreUnavailable("the disk is full: free some and run it again") from error
+        except ValueError as error:  # the wings' own: the same call gives the same answer
+            raise BadInput(str(error)) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return store.uri(key)

@@ -71,7 +71,8 @@ def _train(lines: Path, size: int, character_coverage: float, characters: int) -
                 minloglevel=2,
             )
     except (RuntimeError, OSError) as error:
-        raise ValueError(f"SentencePiece on {characters:,} characters, {size} pieces: {error}") from error
+        said = str(error).rsplit("] ", 1)[-1]  # without the place in its source
+        raise ValueError(f"SentencePiece, {size} pieces from {characters:,} characters: {said}") from error
     return model.getvalue()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.draft import Draft
-from pipeline.errors import BadConfig, EmptyOutput, MissingArtifact, StoreUnavailable, UnbalancedCounts
+from pipeline.errors import BadConfig, BadInput, EmptyOutput, MissingArtifact, StoreUnavailable, UnbalancedCounts
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.store import ArtifactStore, FileStore
 
@@ -112,6 +112,14 @@ def test_a_full_disk_is_something_to_try_again(store: FileStore) -> None:
 
     with pytest.raises(StoreUnavailable, match="the disk is full"):
         _stage(fill).run({}, [], store, "u")
+
+
+def test_what_a_wing_refuses_is_not_tried_again(store: FileStore) -> None:
+    def refuses(config: StageConfig, inputs: Inputs, draft: Draft) -> None:
+        raise ValueError("2 pieces asked, 9 characters found")
+
+    with pytest.raises(BadInput, match="2 pieces asked"):
+        _stage(refuses).run({}, [], store, "u")
 
 
 def test_two_attempts_at_once_leave_one_manifest_with_its_own_artifacts(store: FileStore) -> None:

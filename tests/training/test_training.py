@@ -105,6 +105,12 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
 # --- vocabulary and blocks
 
 
+def test_too_few_pieces_for_the_characters_are_refused_in_one_line(tmp_path: Path) -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 400)))
+    with pytest.raises(ValueError, match=r"^SentencePiece, 50 pieces from 400 characters: Vocabulary size is smaller"):
+        train_vocabulary({"zh": lambda: [letters]}, {"zh": 400}, tmp_path / "model", size=50)
+
+
 def test_ids_are_xlm_rs(vocabulary: Vocabulary) -> None:
     pieces = vocabulary._pieces
     assert len(vocabulary) == pieces.get_piece_size() + 2
