@@ -49,16 +49,19 @@ def make_inputs(choices: InputChoices) -> dict[str, Any]:
     benchmarks = make_benchmarks(folder / "benchmarks")
     languages = choices.languages.split(",") if choices.languages else crawl.pop("languages", _languages_of(reference))
     crawl.pop("languages", None)
-    return crawl | {
-        "languages": languages,
-        "segments": choices.segments,
-        "language_identifier": str(IDENTIFIER),
-        "language_identifier_sha256": digest_of(IDENTIFIER),
-        "reference": str(reference.resolve()),
-        "reference_sha256": digest_of(reference),
-        "benchmark_data": str(benchmarks.resolve()),
-        "benchmark_data_sha256": digest_of(benchmarks),
-    }
+    return (
+        {"segments": choices.segments}
+        | crawl
+        | {
+            "languages": languages,
+            "language_identifier": str(IDENTIFIER),
+            "language_identifier_sha256": digest_of(IDENTIFIER),
+            "reference": str(reference.resolve()),
+            "reference_sha256": digest_of(reference),
+            "benchmark_data": str(benchmarks.resolve()),
+            "benchmark_data_sha256": digest_of(benchmarks),
+        }
+    )
 
 
 def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:

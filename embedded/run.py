@@ -69,7 +69,8 @@ def up(choices: Choices, console: Console) -> None:
     settings = prepare(choices)
     airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, settings.model_dump(mode="json"))
     airflow.start(die_with_us=False)
-    console.print(f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down")
+    console.print(f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down",
+                  soft_wrap=True)  # fmt: skip
 
 
 def down(var: Path, console: Console) -> None:
