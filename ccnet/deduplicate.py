@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ccnet.hashing import Hashes, hash_text
+from numpy.typing import NDArray
+
+from ccnet.hashing import Hashes, first_in_document, hash_lines
 from ccnet.shards import EXTRACTED, open_writer, read_batches
+
+UNCHANGED = [name for name in EXTRACTED.names if name not in ("text", "line_ids", "length", "nlines")]
 
 
 def load_duplicates(paths: Sequence[Path]) -> Hashes:
@@ -36,31 +40,46 @@ def deduplicate_shard(documents: Path, duplicates: Hashes, output: Path) -> Coun
 
 
 def _deduplicate_batch(batch: pa.RecordBatch, duplicates: Hashes, counts: Counter[str]) -> pa.RecordBatch:
-    rows, texts, line_ids = [], [], []
-    for row, text in enumerate(batch.column("text").to_pylist()):
-        lines = text.split("\n")
-        ids = _kept_lines(hash_text(text), duplicates)
-        counts["paragraphs_in"] += len(lines)
-        counts["paragraphs_kept"] += len(ids)
-        if len(ids):
-            rows.append(row)
-            texts.append("\n".join([lines[i] for i in ids]))
-            line_ids.append(ids)
+    texts = batch.column("text").to_pylist()
+    rows, kept = keep_lines(texts, hash_lines(texts), batch.column("nlines").to_pylist(), duplicates)
+    counts["paragraphs_in"] += sum(batch.column("nlines").to_pylist())
+    counts["paragraphs_kept"] += sum(len(ids) for ids, _ in kept)
     counts["documents_in"] += batch.num_rows
     counts["documents_kept"] += len(rows)
     counts["dropped_only_duplicate_paragraphs"] += batch.num_rows - len(rows)
-    counts["characters_kept"] += sum(map(len, texts))
-    columns = batch.take(pa.array(rows, pa.int64())).to_pydict() if rows else {n: [] for n in EXTRACTED.names}
-    columns |= {"text": texts, "line_ids": line_ids}
-    columns |= {"length": [len(text) for text in texts], "nlines": [len(ids) for ids in line_ids]}
+    counts["characters_kept"] += sum(len(text) for _, text in kept)
+    columns = {name: batch.column(name).take(pa.array(rows, pa.int64())) for name in UNCHANGED}
+    columns |= {"text": [text for _, text in kept], "line_ids": [ids for ids, _ in kept]}
+    columns |= {"length": [len(text) for _, text in kept], "nlines": [len(ids) for ids, _ in kept]}
     return pa.RecordBatch.from_pydict(columns, schema=EXTRACTED)
 
 
-def _kept_lines(hashes: Hashes, duplicates: Hashes) -> list[int]:
-    """Indices of the lines that stay, in order."""
+def keep_lines(
+    texts: Sequence[str], hashes: Hashes, lines: Sequence[int], duplicates: Hashes
+) -> tuple[list[int], list[tuple[list[int], str]]]:
+    """Which documents keep a line, and of each the indices of its kept lines and its text.
+
+    `hashes` are those of all lines of `texts`, `lines` says how many each has, `duplicates` is sorted.
+    """
+    stays = first_in_document(hashes, lines) & ~_among(hashes, duplicates)
+    ends = np.cumsum([0, *lines])
+    rows, kept = [], []
+    for row, text in enumerate(texts):
+        ids = np.flatnonzero(stays[ends[row] : ends[row + 1]]).tolist()
+        if len(ids) == lines[row]:
+            rows.append(row)
+            kept.append((ids, text))
+        elif ids:
+            parts = text.split("\n")
+            rows.append(row)
+            kept.append((ids, "\n".join([parts[i] for i in ids])))
+    return rows, kept
+
+
+def _among(hashes: Hashes, duplicates: Hashes) -> NDArray[np.bool_]:
+    if not len(duplicates):
+        return np.zeros(len(hashes), bool)
     at = np.searchsorted(duplicates, hashes)
     at[at == len(duplicates)] = 0
-    is_duplicate = duplicates[at] == hashes if len(duplicates) else np.zeros(len(hashes), bool)
-    first = np.zeros(len(hashes), bool)
-    first[np.unique(hashes, return_index=True)[1]] = True
-    return np.flatnonzero(first & ~is_duplicate).tolist()
+    found: NDArray[np.bool_] = duplicates[at] == hashes
+    return found

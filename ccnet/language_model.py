@@ -6,6 +6,7 @@ import io
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import sentencepiece
@@ -13,6 +14,7 @@ import sentencepiece
 from ccnet.document import CorpusError
 from ccnet.normalize import normalize_for_language_model
 
+CHUNK_LINES = 1024
 MAX_LINES = 1_000_000  # CCNet's NDOC_FOR_LM
 CHARACTERS_PER_PIECE = 40  # ours: little text cannot fill a large vocabulary
 MIN_CHARACTERS = 10_000  # ours: less text gives no model, and the language's bucket is `all`
@@ -58,8 +60,8 @@ def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     seen: set[str] = set()
     with path.open("w", encoding="utf-8") as file:
-        for line in lines:
-            for part in _short(normalize_for_language_model(line)):
+        for line in _normalized(lines):
+            for part in _short(line):
                 file.write(part + "\n")
                 counts["lines"] += 1
                 counts["characters"] += len(part)
@@ -68,6 +70,12 @@ def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
                 break
     counts["distinct_characters"] = len(seen)
     return counts
+
+
+def _normalized(lines: Iterable[str]) -> Iterator[str]:
+    rest = iter(lines)
+    while chunk := list(islice(rest, CHUNK_LINES)):
+        yield from normalize_for_language_model(chunk)
 
 
 def _short(line: str) -> Iterator[str]:

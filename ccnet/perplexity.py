@@ -14,6 +14,7 @@ import pyarrow as pa
 import sentencepiece
 
 from ccnet.document import Bucket
+from ccnet.hashing import CHUNK_DOCUMENTS
 from ccnet.normalize import normalize_for_language_model
 from ccnet.shards import SCORED, open_writer, read_batches
 
@@ -37,9 +38,12 @@ class LanguageModel:
 
     def perplexities(self, texts: Sequence[str]) -> list[float]:
         """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM)."""
-        lines = [normalize_for_language_model(text) for text in texts]
-        encoded = self._pieces.encode(lines, out_type=str, num_threads=1)
-        return [self._perplexity(" ".join(pieces)) for pieces in encoded]
+        found = []
+        for start in range(0, len(texts), CHUNK_DOCUMENTS):
+            lines = normalize_for_language_model(texts[start : start + CHUNK_DOCUMENTS])
+            encoded = self._pieces.encode(lines, out_type=str, num_threads=1)
+            found += [self._perplexity(" ".join(pieces)) for pieces in encoded]
+        return found
 
     def _perplexity(self, line: str) -> float:
         tokens = len(line.split()) + 1
