@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-
 from numpy.typing import NDArray
 
 from ccnet.hashing import Hashes, first_in_document, hash_lines
@@ -33,16 +32,20 @@ def deduplicate_shard(documents: Path, duplicates: Hashes, output: Path) -> Coun
     counts: Counter[str] = Counter()
     with open_writer(output, EXTRACTED) as writer:
         for batch in read_batches(documents):
-            kept = _deduplicate_batch(batch, duplicates, counts)
+            hashes = hash_lines(batch.column("text").to_pylist())
+            kept = deduplicate_batch(batch, hashes, duplicates, counts)
             if kept.num_rows:
                 writer.write_batch(kept)
     return counts
 
 
-def _deduplicate_batch(batch: pa.RecordBatch, duplicates: Hashes, counts: Counter[str]) -> pa.RecordBatch:
-    texts = batch.column("text").to_pylist()
-    rows, kept = keep_lines(texts, hash_lines(texts), batch.column("nlines").to_pylist(), duplicates)
-    counts["paragraphs_in"] += sum(batch.column("nlines").to_pylist())
+def deduplicate_batch(
+    batch: pa.RecordBatch, hashes: Hashes, duplicates: Hashes, counts: Counter[str]
+) -> pa.RecordBatch:
+    """The batch without duplicate lines; `hashes` are those of all its lines, `duplicates` is sorted."""
+    lines = batch.column("nlines").to_pylist()
+    rows, kept = _keep_lines(batch.column("text").to_pylist(), hashes, lines, duplicates)
+    counts["paragraphs_in"] += len(hashes)
     counts["paragraphs_kept"] += sum(len(ids) for ids, _ in kept)
     counts["documents_in"] += batch.num_rows
     counts["documents_kept"] += len(rows)
@@ -54,13 +57,10 @@ def _deduplicate_batch(batch: pa.RecordBatch, duplicates: Hashes, counts: Counte
     return pa.RecordBatch.from_pydict(columns, schema=EXTRACTED)
 
 
-def keep_lines(
+def _keep_lines(
     texts: Sequence[str], hashes: Hashes, lines: Sequence[int], duplicates: Hashes
 ) -> tuple[list[int], list[tuple[list[int], str]]]:
-    """Which documents keep a line, and of each the indices of its kept lines and its text.
-
-    `hashes` are those of all lines of `texts`, `lines` says how many each has, `duplicates` is sorted.
-    """
+    """Which documents keep a line, and of each the indices of its kept lines and its text."""
     stays = first_in_document(hashes, lines) & ~_among(hashes, duplicates)
     ends = np.cumsum([0, *lines])
     rows, kept = [], []

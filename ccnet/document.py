@@ -24,7 +24,7 @@ class Document:
     """
 
     url: str
-    date_download: str
+    date: str
     digest: str
     title: str
     text: str

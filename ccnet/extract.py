@@ -32,19 +32,30 @@ def extract_files(
     Raises CorpusError where more than `max_bad_fraction` of what was met could not be read at all.
     """
     counts: Counter[str] = Counter()
+    write_documents(read_documents(files, counts, min_characters, max_record_bytes), output)
+    check_readable(counts, [segment for segment, _ in files], max_bad_fraction)
+    return counts
 
-    def documents() -> Iterator[Document]:
-        for segment, path in files:
-            counts["bytes_in"] += path.stat().st_size
-            for found in read_records(path, max_record_bytes):
-                yield from _document(found, segment, min_characters, counts)
 
-    write_documents(documents(), output)
+def read_documents(
+    files: Sequence[tuple[str, Path]],
+    counts: Counter[str],
+    min_characters: int = 300,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+) -> Iterator[Document]:
+    """The documents of crawl files (crawl path, local path) in their order; what is met and dropped is counted."""
+    for segment, path in files:
+        counts["bytes_in"] += path.stat().st_size
+        for found in read_records(path, max_record_bytes):
+            yield from _document(found, segment, min_characters, counts)
+
+
+def check_readable(counts: Counter[str], names: Sequence[str], max_bad_fraction: float = 0.5) -> None:
+    """Raise CorpusError where more than `max_bad_fraction` of what was met could not be read at all."""
     bad = sum(counts[f"dropped_{reason}"] for reason in ("bad_gzip", "truncated_gzip", "bad_record", "not_an_archive"))
     if bad > max_bad_fraction * max(counts["documents_in"], 1):
-        named = ", ".join(segment for segment, _ in files[:3])
+        named = ", ".join(names[:3])
         raise CorpusError(f"{bad} of {counts['documents_in']} documents of {named} cannot be read: fetch them again")
-    return counts
 
 
 def _document(found: Record | Fault, segment: str, min_characters: int, counts: Counter[str]) -> Iterator[Document]:
@@ -93,7 +104,7 @@ def from_wet(record: Record, segment: str) -> Document | str:
     title, *rest = lines or [""]
     return Document(
         url=record.headers.get("warc-target-uri", ""),
-        date_download=record.headers.get("warc-date", ""),
+        date=record.headers.get("warc-date", ""),
         digest=digest or sha1_digest(record.content),
         title=title,
         text="\n".join(rest),
@@ -125,7 +136,7 @@ def from_warc(record: Record, segment: str) -> Document | str:
     title, lines = extract_text(html)
     return Document(
         url=record.headers.get("warc-target-uri", "").strip("<>"),
-        date_download=record.headers.get("warc-date", ""),
+        date=record.headers.get("warc-date", ""),
         digest=digest or sha1_digest(response.payload),
         title=title,
         text="\n".join(lines),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +28,8 @@ def hash_lines(texts: Sequence[str]) -> Hashes:
     return np.frombuffer(bytes(raw), dtype="<u8")
 
 
-def distinct(hashes: Hashes, lines: Sequence[int]) -> Hashes:
-    """Each document's hashes without its repeats (a line repeated inside one document counts once).
-
-    `lines` says how many of the hashes are each document's.
-    """
-    return hashes[first_in_document(hashes, lines)]
-
-
 def first_in_document(hashes: Hashes, lines: Sequence[int]) -> NDArray[np.bool_]:
-    """True where a document has the hash for the first time."""
+    """Where a document has the hash for the first time; `lines` says how many of them each document has."""
     document = np.repeat(np.arange(len(lines)), lines)
     order = np.lexsort((hashes, document))  # stable: equal hashes of a document stay in the order of its lines
     in_order, documents = hashes[order], document[order]
@@ -48,13 +40,22 @@ def first_in_document(hashes: Hashes, lines: Sequence[int]) -> NDArray[np.bool_]
 
 def hash_shard(documents: Path, output: Path) -> Counter[str]:
     """Write the shard's distinct hashes, sorted, each with whether two documents have it."""
-    found, hashed = [np.empty(0, "<u8")], 0
-    for batch in read_batches(documents, ["text", "nlines"]):
-        hashed += batch.num_rows
-        found.append(distinct(hash_lines(batch.column("text").to_pylist()), batch.column("nlines").to_pylist()))
+    batches = read_batches(documents, ["text", "nlines"])
+    return write_hashes(
+        ((hash_lines(batch.column("text").to_pylist()), batch.column("nlines").to_pylist()) for batch in batches),
+        output,
+    )
+
+
+def write_hashes(batches: Iterable[tuple[Hashes, Sequence[int]]], output: Path) -> Counter[str]:
+    """As `hash_shard`, from the hashes of all lines and how many of them each document has."""
+    found, documents = [np.empty(0, "<u8")], 0
+    for hashes, lines in batches:
+        documents += len(lines)
+        found.append(hashes[first_in_document(hashes, lines)])
     hashes, times = np.unique(np.concatenate(found), return_counts=True)
     entries = np.empty(len(hashes), ENTRY)
     entries["hash"], entries["repeated"] = hashes, times > 1
     with output.open("wb") as file:
         np.save(file, entries)
-    return Counter(documents_hashed=hashed, hashes=len(hashes), repeated=int((times > 1).sum()))
+    return Counter(documents_hashed=documents, hashes=len(hashes), repeated=int((times > 1).sum()))

@@ -11,7 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def normalize_for_language_model(texts: Sequence[str]) -> list[str]:
     line = _text(mapped[kept])
     before = np.concatenate([[0], np.cumsum(kept)])
     ends = before[list(accumulate(map(len, decomposed), initial=0))].tolist()
-    return [line[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [line[start:end] for start, end in pairwise(ends)]
 
 
 def _decompose(text: str) -> str:

@@ -67,26 +67,33 @@ def bucket(perplexity: float | None, limits: CutOffs | None) -> Bucket:
 
 def score_shard(documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path) -> Counter[str]:
     """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`."""
-    loaded = _Models(models)
+    loaded = LanguageModels(models)
     counts: Counter[str] = Counter()
     with open_writer(output, SCORED) as writer:
         for batch in read_batches(documents):
-            scores = loaded.score(batch)
-            languages = batch.column("language").to_pylist()
-            buckets = [bucket(score, limits.get(language)) for score, language in zip(scores, languages, strict=False)]
-            counts.update(f"bucket_{found}" for found in buckets)
-            counts["documents_in"] += batch.num_rows
-            counts["documents_kept"] += batch.num_rows
-            added = [pa.array(scores, pa.float64()), pa.array([str(found) for found in buckets], pa.string())]
-            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *added], schema=SCORED))
+            writer.write_batch(score_batch(batch, loaded, limits, counts))
     return counts
+
+
+def score_batch(
+    batch: pa.RecordBatch, models: LanguageModels, limits: Mapping[str, CutOffs], counts: Counter[str]
+) -> pa.RecordBatch:
+    """The batch with perplexity and bucket."""
+    scores = models.score(batch)
+    languages = batch.column("language").to_pylist()
+    buckets = [bucket(score, limits.get(language)) for score, language in zip(scores, languages, strict=True)]
+    counts.update(f"bucket_{found}" for found in buckets)
+    counts["documents_in"] += batch.num_rows
+    counts["documents_kept"] += batch.num_rows
+    added = [pa.array(scores, pa.float64()), pa.array([str(found) for found in buckets], pa.string())]
+    return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=SCORED)
 
 
 def sample_perplexities(
     shards: Sequence[Path], models: ModelFiles, *, max_documents: int, seed: int
 ) -> dict[str, list[float]]:
     """Perplexities of at most `max_documents` random documents of each language that has a model."""
-    loaded = _Models(models)
+    loaded = LanguageModels(models)
     sampled: dict[str, list[float]] = {}
     for language, texts in _sample(shards, set(models), max_documents, seed).items():
         sampled[language] = loaded.of(language).perplexities(texts)
@@ -114,7 +121,7 @@ def _sample(shards: Sequence[Path], languages: set[str], most: int, seed: int) -
     return {language: chosen[language] for language in sorted(chosen)}
 
 
-class _Models:
+class LanguageModels:
     """Language models, loaded when their language is met."""
 
     def __init__(self, files: ModelFiles) -> None:

@@ -1,4 +1,4 @@
-"""Documents on disk: Parquet with one schema that grows to the right, and the published Hive layout.
+"""Documents on disk: Parquet with one schema that grows to the right.
 
 Column order is the data's walk: extract writes the first, deduplicate changes text and lines, identify adds the
 language, filter_perplexity the score and bucket.
@@ -6,22 +6,22 @@ language, filter_perplexity the score and bucket.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ccnet.document import CorpusError, Document
+from ccnet.document import Document
 
 EXTRACTED = pa.schema(
     [
         ("url", pa.string()),
-        ("date_download", pa.string()),
+        ("date", pa.string()),
         ("digest", pa.string()),
         ("title", pa.string()),
         ("text", pa.string()),
@@ -53,33 +53,30 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
 def write_documents(documents: Iterable[Document], path: Path) -> None:
     """Write documents in their order; every line of the text is there yet."""
     with open_writer(path, EXTRACTED) as writer:
-        batch: list[Document] = []
-        for document in documents:
-            batch.append(document)
-            if len(batch) == BATCH_DOCUMENTS:
-                writer.write_batch(_record_batch(batch))
-                batch = []
-        writer.write_batch(_record_batch(batch))
+        for batch in batches_of(documents):
+            writer.write_batch(batch)
+
+
+def batches_of(documents: Iterable[Document]) -> Iterator[pa.RecordBatch]:
+    """Documents as columns, a bounded number at a time."""
+    rest = iter(documents)
+    while batch := list(islice(rest, BATCH_DOCUMENTS)):
+        yield _record_batch(batch)
 
 
 def _record_batch(batch: Sequence[Document]) -> pa.RecordBatch:
-    columns = {
-        name: [getattr(document, name) for document in batch]
-        for name in (
-            "url",
-            "date_download",
-            "digest",
-            "title",
-            "text",
-            "cc_segment",
-            "original_length",
-            "original_nlines",
-        )
-    }
+    columns: dict[str, object] = {name: [getattr(document, name) for document in batch] for name in EXTRACTED.names[:8]}
     columns["length"] = [len(document.text) for document in batch]
     columns["nlines"] = columns["original_nlines"]
-    columns["line_ids"] = [range(document.original_nlines) for document in batch]
+    columns["line_ids"] = _all_lines([document.original_nlines for document in batch])
     return pa.RecordBatch.from_pydict(columns, schema=EXTRACTED)
+
+
+def _all_lines(counts: Sequence[int]) -> pa.ListArray:
+    """[[0, 1, …], [0, …], …]"""
+    ends = np.cumsum([0, *counts])
+    ids = np.arange(ends[-1]) - np.repeat(ends[:-1], counts)
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(ids, pa.int32()))
 
 
 def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -93,63 +90,3 @@ def iterate_text(files: Iterable[Path]) -> Iterator[str]:
     for path in files:
         for batch in read_batches(path, ["text"]):
             yield from batch.column("text").to_pylist()
-
-
-def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
-    """Split scored shards into lang=…/bucket=…/part-00000.parquet, in the order of the shards.
-
-    A text that the same language already has from an earlier shard is dropped: dumps overlap.  (Ours: the paper
-    does not say what became of pages that several of its dumps hold.)
-    """
-    counts: Counter[str] = Counter()
-    seen: set[bytes] = set()
-    writers: dict[tuple[str, str], pq.ParquetWriter] = {}
-    try:
-        for shard in shards:
-            for batch in read_batches(shard):
-                fresh = _fresh(batch, seen, counts)
-                _write_parts(fresh, folder, writers)
-    finally:
-        for writer in writers.values():
-            writer.close()
-    if not writers:
-        raise CorpusError(f"none of the {len(shards)} shards holds a document: nothing to publish")
-    return counts
-
-
-def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
-    """The rows whose (language, text) is new; 16 bytes of memory a document."""
-    keep = []
-    for row, (language, text) in enumerate(
-        zip(batch.column("language").to_pylist(), batch.column("text").to_pylist(), strict=False)
-    ):
-        mark = hashlib.blake2b(f"{language}\n{text}".encode(), digest_size=16).digest()
-        if mark not in seen:
-            seen.add(mark)
-            keep.append(row)
-    counts["documents_in"] += batch.num_rows
-    counts["documents_kept"] += len(keep)
-    counts["dropped_text_seen_before"] += batch.num_rows - len(keep)
-    return batch.take(pa.array(keep, pa.int64()))
-
-
-def _write_parts(batch: pa.RecordBatch, folder: Path, writers: dict[tuple[str, str], pq.ParquetWriter]) -> None:
-    table = pa.Table.from_batches([batch])
-    keys = list(zip(batch.column("language").to_pylist(), batch.column("bucket").to_pylist(), strict=False))
-    schema = pa.schema([field for field in SCORED if field.name not in ("language", "bucket")])
-    schema = schema.append(pa.field("language", pa.string())).append(pa.field("crawl", pa.string()))
-    for key in sorted(set(keys)):
-        rows = table.take([row for row, found in enumerate(keys) if found == key])
-        crawls = [_crawl_of(segment) for segment in rows.column("cc_segment").to_pylist()]
-        rows = rows.append_column("crawl", pa.array(crawls, pa.string())).select(schema.names)
-        if key not in writers:
-            part = folder / f"lang={key[0]}" / f"bucket={key[1]}" / "part-00000.parquet"
-            part.parent.mkdir(parents=True, exist_ok=True)
-            writers[key] = pq.ParquetWriter(part, schema, **COMPRESSION)
-        writers[key].write_table(rows, row_group_size=ROW_GROUP_DOCUMENTS)
-
-
-def _crawl_of(segment: str) -> str:
-    """CC-MAIN-2019-35 of crawl-data/CC-MAIN-2019-35/segments/…; "" of any other path."""
-    parts = segment.split("/")
-    return parts[1] if len(parts) > 2 and parts[0] == "crawl-data" else ""

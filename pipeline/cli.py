@@ -22,7 +22,6 @@ from pipeline.store import ArtifactStore, open_store
 
 DEFAULT_SETTINGS = Path("var/settings.json")  # `make run` leaves its settings there
 VERBS = {
-    "corpus": ("publish", "crawl to the published CC-100 Parquet release"),
     "vocabulary": ("train_vocabulary", "the SentencePiece vocabulary of the release"),
     "pretrain": ("pretrain", "masked-LM pretraining under torchrun"),
     "export": ("export", "the checkpoint as a Hugging Face folder"),
@@ -87,6 +86,67 @@ def _add_verb(verb: str, stage: str, what: str) -> None:
 
 for _verb, (_stage, _what) in VERBS.items():
     _add_verb(_verb, _stage, _what)
+
+
+@xlmr.command()
+@click.argument("more", nargs=-1, metavar="[FILE|ID]...")
+@click.option(
+    "--recipe",
+    type=click.Choice(["cc100", "ccnet"]),
+    default="cc100",
+    show_default=True,
+    help="cc100: crawl dumps into a store; ccnet: local WET or WARC files exactly as CCNet treats them",
+)
+@click.option("--input", "files", multiple=True, metavar="FILE...", help="ccnet: WET or WARC files")
+@click.option(
+    "--language-models", type=click.Path(path_type=Path), help="ccnet: folder of LANG.sp.model, LANG.arpa.bin"
+)
+@click.option(
+    "--language-identifier",
+    type=click.Path(path_type=Path),
+    help="a fastText model [default: the lid.176 that `make install` fetched]",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="ccnet: folder for the Parquet release")
+@click.option(
+    "--cut-offs",
+    type=click.Path(path_type=Path, exists=True),
+    help="ccnet: table of percentiles 30 and 60 [default: cutoffs.tsv beside the models, else CCNet's published ones]",
+)
+@click.option("--min-characters", type=click.IntRange(1), default=300, show_default=True, help="ccnet: least text")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="ccnet: least score")
+@click.option("--languages", default="", metavar="en,sw", help="codes to keep [default: all]")
+@click.option("--source", help="cc100: base of the crawl, http or file [default: Common Crawl]")
+@click.option("--crawl", "crawls", multiple=True, metavar="ID...", help="cc100: dumps, e.g. CC-MAIN-2019-35")
+@_with(settings_options + run_options)
+def corpus(recipe: str, more: tuple[str, ...], workers: int, dry_run: bool, **given: Any) -> None:
+    """Make the corpus: crawl dumps to the published CC-100 release, or CCNet's recipe on local files.
+
+    \b
+    Example: xlmr corpus --source https://data.commoncrawl.org/ --crawl CC-MAIN-2019-35 --store file:///data/store
+             xlmr corpus --recipe ccnet --input *.warc.wet.gz --language-models lm/ --output corpus/
+    """
+    from pipeline import corpus_command
+    from pipeline.tools import find_language_identifier
+
+    identifier = given.pop("language_identifier") or find_language_identifier()
+    files, languages = (*given.pop("files"), *more), tuple(filter(None, given.pop("languages").split(",")))
+    models, output, cut_offs = (given.pop(name) for name in ("language_models", "output", "cut_offs"))
+    options = {name: given.pop(name) for name in ("min_characters", "threshold")}
+    source, crawls = given.pop("source"), given.pop("crawls")
+    if recipe == "ccnet":
+        if not (files and models and output):
+            raise BadConfig("--recipe ccnet wants --input FILE..., --language-models DIR and --output DIR")
+        counts = corpus_command.local_corpus(
+            [Path(name) for name in files], models, identifier, output, cut_offs, workers, Console(stderr=True),
+            languages=languages, **options,
+        )  # fmt: skip
+        click.echo(corpus_command.summary(counts))
+        click.echo(output)
+        return
+    if output or models:
+        raise BadConfig("--recipe cc100 writes into --store: --output and --language-models belong to --recipe ccnet")
+    settings = corpus_command.crawl_settings(read_settings(**given), identifier, source, (*crawls, *more), languages)
+    walk("publish", None, settings, workers, dry_run)
 
 
 @xlmr.command()

@@ -18,7 +18,7 @@ from pipeline.stage import StageConfig
 Over = Literal["slices", "crawls", "languages", "release", "model", "benchmarks", "inputs"]
 
 UNITS: dict[Over, Callable[[RunSettings], Sequence[str]]] = {
-    "inputs": lambda settings: tuple(INGESTED),
+    "inputs": lambda settings: tuple(unit for unit, field in INGESTED.items() if getattr(settings, field)),
     "slices": RunSettings.slice_names,
     "crawls": lambda settings: settings.crawls,
     "languages": lambda settings: settings.languages,

@@ -16,6 +16,7 @@ from pipeline.manifest import MANIFEST_NAME, Manifest
 from pipeline.store import ArtifactStore
 
 # The amount that a stage's line tells first, and its unit.
+MEASURABLE_S = 0.05  # less time gives no rate worth printing
 AMOUNTS = {
     "bytes": "bytes", "bytes_in": "bytes", "documents_in": "documents", "lines": "lines", "pieces": "pieces",
     "tokens": "tokens", "results": "results", "texts": "documents",
@@ -132,5 +133,5 @@ def amounts(manifests: Sequence[Manifest]) -> str:
 
 def _amount(n: int, unit: str, seconds: float) -> str:
     if unit == "bytes":
-        return f"{n / 2**20:,.1f} MiB ({n / 2**20 / seconds:,.1f} MiB/s)"
-    return f"{n:,} {unit} ({n / seconds:,.0f}/s)"
+        return f"{n / 2**20:,.1f} MiB" + (f" ({n / 2**20 / seconds:,.1f} MiB/s)" if seconds >= MEASURABLE_S else "")
+    return f"{n:,} {unit}" + (f" ({n / seconds:,.0f}/s)" if seconds >= MEASURABLE_S else "")

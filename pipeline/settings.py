@@ -49,7 +49,10 @@ class RunSettings(BaseModel):
     language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
     language_identifier: str = Field(description="a fastText model: URI or path of lid.176.ftz or .bin")
     language_identifier_sha256: str = _digest("model")
-    reference: str = Field(description="folder of LANG.txt.gz that language models are trained on: URI or path")
+    reference: str = Field(
+        default="",
+        description="folder of LANG.txt.gz that language models are trained on: URI or path; empty: no models",
+    )
     reference_sha256: str = _digest("folder")
     language_model_order: int = Field(default=5, ge=2, le=6, description="order of the KenLM n-grams (CCNet: 5)")
     language_model_pieces: int = Field(
@@ -80,7 +83,7 @@ class RunSettings(BaseModel):
     benchmarks: tuple[Benchmark, ...] = Field(
         default=BENCHMARKS, min_length=1, description="what the model is evaluated on"
     )
-    benchmark_data: str = Field(description="folder of the benchmark files: URI or path")
+    benchmark_data: str = Field(default="", description="folder of the benchmark files: URI or path")
     benchmark_data_sha256: str = _digest("folder")
     seeds: tuple[int, ...] = Field(
         default=(1,), min_length=1, max_length=20, description="fine-tuning seeds (paper: 5)"

@@ -1,4 +1,4 @@
-"""Where the two native programs lie that no Python package installs: lmplz and build_binary of kenlm."""
+"""Where that lies which no Python package installs: lmplz and build_binary of kenlm, and the model lid.176."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import MissingArtifact
 
-BUILT = Path(__file__).resolve().parent.parent / ".tools" / "kenlm" / "bin"
+TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+BUILT = TOOLS / "kenlm" / "bin"
+LANGUAGE_IDENTIFIER = TOOLS / "lid.176.ftz"
 
 
 def find_tool(name: str) -> Path:
@@ -16,3 +18,10 @@ def find_tool(name: str) -> Path:
     if found is None:
         raise MissingArtifact(f"{name} is neither on PATH nor in {BUILT}: run `make install`, or build kenlm")
     return Path(found)
+
+
+def find_language_identifier() -> Path:
+    """The lid.176.ftz that this checkout took.  Raises MissingArtifact."""
+    if not LANGUAGE_IDENTIFIER.is_file():
+        raise MissingArtifact(f"no {LANGUAGE_IDENTIFIER}: run `make install`, or name a fastText model")
+    return LANGUAGE_IDENTIFIER

@@ -18,7 +18,7 @@ class PublishConfig(StageConfig):
 
 def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
     """Gather all slices of all dumps; a text that an earlier dump already has is dropped and counted."""
-    from ccnet.shards import publish as publish_shards
+    from ccnet.release import publish as publish_shards
     from ccnet.stats import corpus_statistics
 
     shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("filter_perplexity")]
@@ -33,7 +33,7 @@ def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="publish",
-    version=1,
+    version=2,
     config=PublishConfig,
     body=publish,
     needs={"filter_perplexity": Match.ALL},

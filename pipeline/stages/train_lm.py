@@ -24,15 +24,15 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
     """A language without reference text gets a manifest without a model: its documents go to the bucket `all`."""
     from ccnet.language_model import train_language_model
 
-    reference = inputs.one("ingest")
-    found = {artifact.name for artifact in reference.artifacts}
-    names = [name for name in (f"{draft.unit}.txt.gz", f"{draft.unit}.txt") if name in found]
-    if not names:
+    wanted = (f"{draft.unit}.txt.gz", f"{draft.unit}.txt")
+    found = [(manifest, a.name) for manifest in inputs.of("ingest") for a in manifest.artifacts if a.name in wanted]
+    if not found:
         draft.add({"lines": 0})
         return
+    reference, name = found[0]
     folder = draft.scratch("model")
     counts = train_language_model(
-        _lines(inputs.path(reference, names[0]), compressed=names[0].endswith(".gz")),
+        _lines(inputs.path(reference, name), compressed=name.endswith(".gz")),
         folder,
         lmplz=find_tool("lmplz"),
         build_binary=find_tool("build_binary"),
@@ -60,9 +60,10 @@ def language_models(inputs: Inputs) -> dict[str, tuple[Path, Path]]:
 
 STAGE = Stage(
     name="train_lm",
-    version=1,
+    version=2,
     config=TrainLmConfig,
     body=train_lm,
     needs={"ingest": "reference"},
+    optional=frozenset({"ingest"}),
     packages=("sentencepiece", "kenlm"),
 )

@@ -35,6 +35,17 @@ def response(payload: bytes, *, url: str = "http://odd.example/", content_type: 
     return head.encode() + block + b"\r\n\r\n"
 
 
+def conversion(url: str, text: str) -> bytes:
+    """A record of a WET file, headers in Common Crawl's order since 2020."""
+    block = text.encode()
+    head = (
+        f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
+        f"WARC-Record-ID: <urn:uuid:1>\r\nWARC-Refers-To: <urn:uuid:2>\r\nWARC-Block-Digest: {sha1(block)}\r\n"
+        f"WARC-Identified-Content-Language: eng\r\nContent-Type: text/plain\r\nContent-Length: {len(block)}\r\n\r\n"
+    )
+    return head.encode() + block + b"\r\n\r\n"
+
+
 def member(record: bytes) -> bytes:
     return gzip.compress(record, mtime=0)
 

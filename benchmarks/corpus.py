@@ -1,0 +1,286 @@
+"""CCNet's recipe beside datatrove and beside the native floor, on one core, in process CPU time.
+
+    python -m benchmarks.corpus --json benchmarks/results/corpus.json
+    python -m benchmarks.corpus --input x.warc.wet.gz --language-models lm/ --warc x.warc.gz
+
+mb_per_s counts WET text (the records' contents).  The floor is what the library calls that cannot be avoided cost
+alone on the same text: inflate, fastText, SentencePiece, KenLM, Parquet.  datatrove (0.10.1) and trafilatura are
+measured where they are installed: `pip install -r benchmarks/requirements.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import fasttext
+import kenlm
+import numpy as np
+import pyarrow.parquet as pq
+import sentencepiece
+
+import ccnet.recipe
+from benchmarks.datatrove_peer import datatrove_seconds
+from ccnet.cut_offs import ccnet_cut_offs
+from ccnet.normalize import normalize_for_language_model
+from ccnet.recipe import Recipe, hash_file, make_corpus, mine_file, models_in
+from ccnet.shards import COMPRESSION
+from ccnet.warc import Record, read_records
+from pipeline.tools import find_language_identifier
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT.parent / "shared" / "golden" / "ccnet"
+WATCHED = {
+    "hash_paragraphs": "hash_lines", "deduplicate": "deduplicate_batch", "identify": "identify_batch",
+    "perplexity": "score_batch",
+}  # fmt: skip
+
+
+def measure(source: Path, recipe: Recipe, repeats: int, workspace: Path) -> dict[str, Any]:
+    """Our recipe, the floor and datatrove, one after another, `repeats` times."""
+    contents = [r.content for r in read_records(source) if isinstance(r, Record) and r.type == "conversion"]
+    megabytes = sum(map(len, contents)) / 1e6
+    rounds: list[dict[str, Any]] = []
+    run_ours(source, recipe, workspace / "warm")  # tables, models, imports
+    for index in range(repeats):
+        ours, stages, folder = run_ours(source, recipe, workspace / f"ours-{index}")
+        floor = floor_seconds(source, folder, recipe)
+        peer = datatrove_seconds(source, recipe, workspace / f"datatrove-{index}")
+        rounds.append({"ours": ours, "stages": stages, "floor": floor, "datatrove": peer})
+        print(f"round {index + 1}: ours {ours:.2f} s, floor {sum(floor.values()):.2f} s, "
+              f"datatrove {'not installed' if peer is None else f'{peer:.2f} s'}", file=sys.stderr)  # fmt: skip
+    return summarize(rounds, megabytes, len(contents))
+
+
+def run_ours(source: Path, recipe: Recipe, folder: Path) -> tuple[float, dict[str, float], Path]:
+    """CPU seconds, of which by step, and the release."""
+    with watched() as spent:
+        begun = time.process_time()
+        make_corpus([source], folder, recipe)
+        seconds = time.process_time() - begun
+    spent["read, decide, write"] = seconds - sum(spent.values())
+    return seconds, dict(spent), folder
+
+
+@contextmanager
+def watched() -> Iterator[Counter[str]]:
+    """CPU seconds inside the recipe's batch functions."""
+    spent: Counter[str] = Counter()
+    originals = {name: getattr(ccnet.recipe, name) for name in WATCHED.values()}
+
+    def timed(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            begun = time.process_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                spent[step] += time.process_time() - begun
+
+        return call
+
+    for step, name in WATCHED.items():
+        setattr(ccnet.recipe, name, timed(step, originals[name]))
+    try:
+        yield spent
+    finally:
+        for name, function in originals.items():
+            setattr(ccnet.recipe, name, function)
+
+
+def floor_seconds(source: Path, folder: Path, recipe: Recipe) -> dict[str, float]:
+    """CPU seconds of the library calls alone, on the text that each of them must see."""
+    release = pq.read_table(folder)
+    identified = _deduplicated(source, recipe, folder.with_name(folder.name + "-floor"))
+    spent: dict[str, float] = {}
+
+    def clock(step: str, work: Callable[[], Any]) -> Any:
+        begun = time.process_time()
+        result = work()
+        spent[step] = spent.get(step, 0.0) + time.process_time() - begun
+        return result
+
+    data = source.read_bytes()
+    clock("inflate", lambda: _inflate(data))
+    model = fasttext.load_model(str(recipe.identifier)).f
+    lines = [text.replace("\n", "") + "\n" for text in identified]
+    clock("fasttext", lambda: [model.predict(line, 1, 0.0, "strict") for line in lines])
+    languages = np.array(release.column("language").to_pylist())
+    texts = release.column("text").to_pylist()
+    for language, (pieces, ngrams) in recipe.models.items():
+        chosen = [texts[row] for row in np.flatnonzero(languages == language)]
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
+        normal = normalize_for_language_model(chosen)
+        encoded = clock("sentencepiece", lambda p=processor, n=normal: p.encode(n, out_type=str, num_threads=1))
+        joined, scorer = [" ".join(found) for found in encoded], kenlm.Model(str(ngrams))
+        clock("kenlm", lambda s=scorer, j=joined: [s.score(line) for line in j])
+    target = folder.with_name(f"{folder.name}.parquet")
+    clock("parquet", lambda: pq.write_table(release, target, **COMPRESSION))
+    return spent
+
+
+def _deduplicated(source: Path, recipe: Recipe, folder: Path) -> list[str]:
+    """The texts that the language identifier must see."""
+    folder.mkdir()
+    seen: list[str] = []
+    original = ccnet.recipe.identify_batch
+
+    def remember(batch: Any, *arguments: Any, **options: Any) -> Any:
+        seen.extend(batch.column("text").to_pylist())
+        return original(batch, *arguments, **options)
+
+    hash_file(source, folder / "00000", recipe.min_characters)
+    np.save(folder / "duplicates.npy", ccnet.recipe.load_duplicates([folder / "00000.hashes.npy"]))
+    ccnet.recipe.identify_batch = remember  # type: ignore[assignment]
+    try:
+        mine_file(folder / "00000", folder / "release", 0, recipe)
+    finally:
+        ccnet.recipe.identify_batch = original
+    return seen
+
+
+def _inflate(data: bytes) -> int:
+    size = 0
+    while data:
+        member = zlib.decompressobj(31)
+        size += len(member.decompress(data))
+        data = member.unused_data
+    return size
+
+
+def summarize(rounds: list[dict[str, Any]], megabytes: float, documents: int) -> dict[str, Any]:
+    ours = [found["ours"] for found in rounds]
+    floors = [sum(found["floor"].values()) for found in rounds]
+    result: dict[str, Any] = {
+        "input_mb": round(megabytes, 2),
+        "input_documents": documents,
+        "rounds": len(rounds),
+        "mb_per_s": round(megabytes / statistics.median(ours), 2),
+        "floor_mb_per_s": round(megabytes / statistics.median(floors), 2),
+        "floor_ratio": _ratio([a / b for a, b in zip(ours, floors, strict=True)]),
+        "stages": _per_mb([found["stages"] for found in rounds], megabytes),
+        "floor_stages": _per_mb([found["floor"] for found in rounds], megabytes),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+    result["floor_ratio"], result["floor_ratio_spread"] = result["floor_ratio"]
+    peers = [found["datatrove"] for found in rounds]
+    if None in peers:
+        return result | {"datatrove_mb_per_s": None, "ratio_datatrove": None}
+    ratio, spread = _ratio([peer / own for peer, own in zip(peers, ours, strict=True)])
+    speed = round(megabytes / statistics.median(peers), 2)
+    return result | {"datatrove_mb_per_s": speed, "ratio_datatrove": ratio, "ratio_datatrove_spread": spread}
+
+
+def _ratio(values: list[float]) -> tuple[float, list[float]]:
+    return round(statistics.median(values), 2), [round(min(values), 2), round(max(values), 2)]
+
+
+def _per_mb(rounds: list[dict[str, float]], megabytes: float) -> dict[str, float]:
+    return {step: round(1000 * statistics.median(r[step] for r in rounds) / megabytes, 2) for step in rounds[0]}
+
+
+def measure_growth(source: Path, recipe: Recipe, workspace: Path) -> dict[str, float]:
+    """CPU seconds a MB at a quarter, a half and the whole of the input: flat where time grows linearly."""
+    records = _raw_records(source)
+    found = {}
+    for share in (4, 2, 1):
+        chosen = records[: len(records) // share]
+        part = workspace / f"part-{share}.warc.wet.gz"
+        part.write_bytes(b"".join(gzip.compress(record, 6) for record in chosen))
+        seconds, _, _ = run_ours(part, recipe, workspace / f"growth-{share}")
+        found[f"1/{share}"] = round(seconds / (sum(map(len, chosen)) / 1e6), 4)
+    return found
+
+
+def _raw_records(source: Path) -> list[bytes]:
+    data = gzip.decompress(source.read_bytes())
+    return [b"WARC/1.0\r\n" + rest for rest in data.split(b"WARC/1.0\r\n")[1:]]
+
+
+def measure_workers(source: Path, recipe: Recipe, workspace: Path, files: int = 8) -> dict[str, float]:
+    """Wall seconds of one and of two workers over the input cut into files."""
+    records = _raw_records(source)
+    parts = []
+    for index in range(files):
+        parts.append(workspace / f"share-{index}.warc.wet.gz")
+        parts[-1].write_bytes(b"".join(gzip.compress(record, 6) for record in records[index::files]))
+    walls = {}
+    for workers in (1, 2):
+        begun = time.monotonic()
+        make_corpus(parts, workspace / f"workers-{workers}", recipe, workers=workers)
+        walls[str(workers)] = round(time.monotonic() - begun, 2)
+    return {"one_s": walls["1"], "two_s": walls["2"], "speed_up": round(walls["1"] / walls["2"], 2)}
+
+
+def machine() -> dict[str, str]:
+    names = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "datatrove", "trafilatura")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": _processor(), "python": platform.python_version(),
+            "command": "python -m benchmarks.corpus " + " ".join(sys.argv[1:])} | versions  # fmt: skip
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(": ")[2]
+    return platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, default=GOLDEN / "input.warc.wet.gz", help="a WET file")
+    parser.add_argument("--language-models", type=Path, default=GOLDEN / "lm", help="LANG.sp.model, LANG.arpa.bin")
+    parser.add_argument("--language-identifier", type=Path, default=None)
+    parser.add_argument("--warc", type=Path, default=None, help="a WARC file: pages beside trafilatura")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=None, help="where the result goes; also printed")
+    arguments = parser.parse_args()
+    if not arguments.input.is_file():
+        sys.exit(f"{arguments.input}: no such file: name a WET file with --input and its models with --language-models")
+    identifier = arguments.language_identifier or find_language_identifier()
+    recipe = Recipe(identifier, models_in(arguments.language_models), ccnet_cut_offs())
+    cores = os.sched_getaffinity(0)
+    workspace = Path(tempfile.mkdtemp())
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        result = measure(arguments.input, recipe, arguments.rounds, workspace)
+        result["cpu_s_per_mb_by_share_of_input"] = measure_growth(arguments.input, recipe, workspace)
+        if arguments.warc:
+            from benchmarks.pages import measure_pages
+
+            result["pages"] = measure_pages(arguments.warc)
+        os.sched_setaffinity(0, cores)
+        result["workers"] = measure_workers(arguments.input, recipe, workspace)
+    finally:
+        shutil.rmtree(workspace)
+    text = json.dumps({"machine": machine()} | result, indent=1)
+    if arguments.json:
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

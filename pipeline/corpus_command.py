@@ -1,0 +1,82 @@
+"""`xlmr corpus`: the corpus of crawl dumps into a store, or CCNet's recipe on local files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from pipeline.errors import BadConfig, BadInput
+
+CUT_OFFS = "cutoffs.tsv"
+
+
+def local_corpus(
+    files: Sequence[Path],
+    models: Path,
+    identifier: Path,
+    output: Path,
+    cut_offs: Path | None,
+    workers: int,
+    console: Console,
+    **options: Any,
+) -> dict[str, dict[str, int]]:
+    """Run `ccnet.recipe` with a bar; returns what each step kept and dropped.  Raises FactoryError."""
+    from ccnet.cut_offs import ccnet_cut_offs, read_cut_offs
+    from ccnet.recipe import Recipe, make_corpus, models_in
+
+    _must_be_there([*files, identifier], models)
+    beside = models / CUT_OFFS
+    try:
+        table = cut_offs or (beside if beside.is_file() else None)
+        recipe = Recipe(identifier, models_in(models), read_cut_offs(table) if table else ccnet_cut_offs(), **options)
+        columns = (TextColumn("{task.description:<5}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+            size = sum(path.stat().st_size for path in files)
+            tasks = {step: bar.add_task(step, total=size) for step in ("hash", "mine")}
+            counts = make_corpus(
+                files, output, recipe, workers=workers, on_file=lambda step, done: bar.advance(tasks[step], done)
+            )
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    return {step: dict(found) for step, found in counts.items()}
+
+
+def crawl_settings(
+    settings: dict[str, Any], identifier: Path, source: str | None, crawls: Sequence[str], languages: Sequence[str]
+) -> dict[str, Any]:
+    """Settings of a run whose source, dumps and languages are said on the command line; all languages by default."""
+    from ccnet.languages import LANGUAGES
+
+    found = {"language_identifier": str(identifier), "languages": sorted(LANGUAGES)} | settings
+    if source:
+        found["source"] = source
+    if crawls:
+        found["crawls"] = list(crawls)
+    if languages:
+        found["languages"] = list(languages)
+    return found
+
+
+def summary(counts: dict[str, dict[str, int]]) -> str:
+    """One line a step: what came in, what stayed, what was dropped and why."""
+    lines = []
+    for step, found in counts.items():
+        if "documents_in" not in found:
+            continue
+        reasons = [f"{name.removeprefix('dropped_').replace('_', ' ')} {count:,}"
+                   for name, count in sorted(found.items()) if name.startswith("dropped_") and count]  # fmt: skip
+        dropped = f"; dropped: {', '.join(reasons)}" if reasons else ""
+        lines.append(f"{step}: {found['documents_in']:,} documents in, {found['documents_kept']:,} kept{dropped}")
+    return "\n".join(lines)
+
+
+def _must_be_there(files: Sequence[Path], folder: Path) -> None:
+    for path in files:
+        if not path.is_file():
+            raise BadConfig(f"{path}: no such file: check the path")
+    if not folder.is_dir():
+        raise BadConfig(f"{folder}: no such folder: wanted one that holds LANG.sp.model and LANG.arpa.bin")

@@ -1,0 +1,99 @@
+"""Our reading of fastText's models against fastText itself: labels and scores of any text, model for model."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import fasttext
+import numpy as np
+import pytest
+
+from ccnet.fasttext_model import FastTextModel, UnknownModel
+from ccnet.identify import LanguageIdentifier
+from embedded.sentences import WORDS, combination, sentence
+from pipeline.tools import LANGUAGE_IDENTIFIER
+
+THREADS = 10  # fastText 0.9.3 starts a tenth of its weights a thread; with fewer the rest is whatever memory held
+ALPHABETS = ["abcdefghij ", "абвгде жз", "漢字仮名交 ", "กขคงจ", "\u0301é\u200d ", "\t\x00\x0b_</s>\u3000\u00a0 "]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lid") / "train.txt"
+    rows = [f"__label__{code} {sentence(words, *combination(n))}" for n in range(60) for code, words in WORDS.items()]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def odd_texts(count: int) -> list[str]:
+    chance = random.Random(1)
+    texts = ["", " ", "</s>", "a </s> b", "__label__en hello", "wor</s>d", "x" * 5000]
+    for _ in range(count):
+        letters = "".join(chance.choices(ALPHABETS, k=2))
+        texts.append("".join(chance.choices(letters, k=chance.randrange(1, 400))))
+    return texts
+
+
+def texts_of(corpus: Path) -> list[str]:
+    return odd_texts(300) + [line.split(" ", 1)[1] for line in corpus.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("loss", "max_n", "quantized"),
+    [("hs", 4, False), ("softmax", 4, False), ("softmax", 0, False), ("hs", 4, True), ("softmax", 3, True)],
+)
+def test_labels_and_scores_are_fasttexts(corpus: Path, tmp_path: Path, loss: str, max_n: int, quantized: bool) -> None:
+    model = fasttext.train_supervised(
+        str(corpus),
+        dim=8,
+        minn=2 if max_n else 0,
+        maxn=max_n,
+        loss=loss,
+        bucket=5000,
+        thread=THREADS,
+        epoch=8,
+        verbose=0,
+    )
+    if quantized:
+        model.quantize(cutoff=400, retrain=False, qnorm=True, input=str(corpus), dsub=2, verbose=0)
+    path = tmp_path / "model"
+    model.save_model(str(path))
+    texts = texts_of(corpus)
+    ours = FastTextModel(path)
+    best, scores, _ = ours.best(texts)
+    asked = 0
+    for text, label, score in zip(texts, best, scores, strict=True):
+        found = model.f.predict(text + "\n", 1, 0.0, "strict")
+        if np.isnan(score):
+            asked += 1
+            assert not found or "</s>" in text or "__label__" in text
+        else:
+            assert score == pytest.approx(found[0][0], abs=2e-6)
+            assert ours.labels[label] == found[0][1] or score == pytest.approx(found[0][0], abs=1e-6)
+    assert asked < 60
+
+
+@pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
+def test_lid_176_gives_fasttexts_answers_to_any_text(corpus: Path) -> None:
+    identifier = LanguageIdentifier(LANGUAGE_IDENTIFIER)
+    texts = texts_of(corpus)
+    assert identifier.identify(texts) == [identifier._ask(text) for text in texts]
+
+
+def test_a_model_of_another_kind_is_told_apart_and_still_answers(corpus: Path, tmp_path: Path) -> None:
+    model = fasttext.train_supervised(str(corpus), dim=8, wordNgrams=2, thread=THREADS, bucket=5000, verbose=0)
+    model.save_model(str(tmp_path / "model"))
+    with pytest.raises(UnknownModel, match="single words"):
+        FastTextModel(tmp_path / "model")
+    assert LanguageIdentifier(tmp_path / "model").identify(["der alte Arzt"])[0][0] in WORDS
+
+
+def test_a_damaged_model_is_told(corpus: Path, tmp_path: Path) -> None:
+    model = fasttext.train_supervised(str(corpus), dim=8, thread=THREADS, bucket=5000, verbose=0)
+    model.save_model(str(tmp_path / "model"))
+    data = (tmp_path / "model").read_bytes()
+    for size in (0, 7, 60, len(data) // 2, len(data) - 1):
+        (tmp_path / "cut").write_bytes(data[:size])
+        with pytest.raises(UnknownModel, match=r"ends too early|no fastText model"):
+            FastTextModel(tmp_path / "cut")
