@@ -18,6 +18,7 @@ import platform
 import resource
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -178,7 +179,6 @@ def summarize(rounds: list[dict[str, Any]], megabytes: float, documents: int) ->
         "floor_ratio": _ratio([a / b for a, b in zip(ours, floors, strict=True)]),
         "stages": _per_mb([found["stages"] for found in rounds], megabytes),
         "floor_stages": _per_mb([found["floor"] for found in rounds], megabytes),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
     result["floor_ratio"], result["floor_ratio_spread"] = result["floor_ratio"]
     peers = [found["datatrove"] for found in rounds]
@@ -215,19 +215,39 @@ def _raw_records(source: Path) -> list[bytes]:
     return [b"WARC/1.0\r\n" + rest for rest in data.split(b"WARC/1.0\r\n")[1:]]
 
 
-def measure_workers(source: Path, recipe: Recipe, workspace: Path, files: int = 8) -> dict[str, float]:
-    """Wall seconds of one and of two workers over the input cut into files."""
-    records = _raw_records(source)
+def measure_workers(source: Path, recipe: Recipe, workspace: Path, copies: int = 20) -> dict[str, float]:
+    """Wall seconds of one and of two workers over some 400 MB: the input several times, each time with
+    other lines (digits would not do: they are all alike to deduplication)."""
+    contents = [r.content for r in read_records(source) if isinstance(r, Record) and r.type == "conversion"]
     parts = []
-    for index in range(files):
-        parts.append(workspace / f"share-{index}.warc.wet.gz")
-        parts[-1].write_bytes(b"".join(gzip.compress(record, 6) for record in records[index::files]))
+    for copy in range(copies):
+        parts.append(workspace / f"copy-{copy}.warc.wet.gz")
+        changed = [
+            content.replace(b"\n", b" " + b"abcdefghijklmnopqrstuvwxyz"[copy : copy + 1] + b"\n")
+            for content in contents
+        ]
+        parts[-1].write_bytes(b"".join(gzip.compress(_record(text, copy), 1) for text in changed))
     walls = {}
     for workers in (1, 2):
         begun = time.monotonic()
         make_corpus(parts, workspace / f"workers-{workers}", recipe, workers=workers)
-        walls[str(workers)] = round(time.monotonic() - begun, 2)
-    return {"one_s": walls["1"], "two_s": walls["2"], "speed_up": round(walls["1"] / walls["2"], 2)}
+        walls[workers] = time.monotonic() - begun
+    return {"one_s": round(walls[1], 2), "two_s": round(walls[2], 2), "speed_up": round(walls[1] / walls[2], 2)}
+
+
+def _record(text: bytes, copy: int) -> bytes:
+    head = f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://copy-{copy}.example/\r\n"
+    return f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n"
+
+
+def measure_memory(source: Path, recipe: Recipe, workspace: Path) -> float:
+    """Peak resident MB of a process that does nothing but the recipe."""
+    models = next(iter(recipe.models.values()))[0].parent
+    program = [sys.executable, "-m", "pipeline.cli", "corpus", "--recipe", "ccnet", "--workers", "1"]
+    files = ["--input", source, "--language-models", models, "--language-identifier", recipe.identifier]
+    command = [str(part) for part in (*program, *files, "--output", workspace / "memory")]
+    subprocess.run(command, check=True, capture_output=True)
+    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, 1)
 
 
 def machine() -> dict[str, str]:
@@ -237,7 +257,7 @@ def machine() -> dict[str, str]:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = "not installed"
+            versions[name] = "not installed here"
     return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": _processor(), "python": platform.python_version(),
             "command": "python -m benchmarks.corpus " + " ".join(sys.argv[1:])} | versions  # fmt: skip
 
@@ -266,12 +286,13 @@ def main() -> None:
     workspace = Path(tempfile.mkdtemp())
     try:
         os.sched_setaffinity(0, {min(cores)})
-        result = measure(arguments.input, recipe, arguments.rounds, workspace)
+        memory = measure_memory(arguments.input, recipe, workspace)
+        result = {"peak_memory_mb": memory} | measure(arguments.input, recipe, arguments.rounds, workspace)
         result["cpu_s_per_mb_by_share_of_input"] = measure_growth(arguments.input, recipe, workspace)
         if arguments.warc:
             from benchmarks.pages import measure_pages
 
-            result["pages"] = measure_pages(arguments.warc)
+            result["pages"] = measure_pages(arguments.warc, recipe, workspace)
         os.sched_setaffinity(0, cores)
         result["workers"] = measure_workers(arguments.input, recipe, workspace)
     finally:

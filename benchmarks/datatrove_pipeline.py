@@ -48,7 +48,7 @@ class Perplexity(PipelineStep):
         self.models = {path.name.split(".")[0]: LocalModel(folder, path.name.split(".")[0])
                        for path in folder.glob("*.arpa.bin")}  # fmt: skip
 
-    def run(self, data, rank: int = 0, world_size: int = 1):  # noqa: ANN001, ANN201
+    def run(self, data, rank: int = 0, world_size: int = 1):
         for document in data:
             model = self.models.get(document.metadata["language"])
             document.metadata["perplexity"] = model.get_perplexity(document.text) if model else None
