@@ -264,7 +264,8 @@ def read_settings(settings_file: Path | None, pairs: tuple[str, ...], store: str
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadConfig(f"{path}: {error}: wanted a JSON file of settings") from error
-    values |= parse_pairs(pairs)
+    given = parse_pairs(pairs)
+    values |= {f"{name}_sha256": "" for name in given if f"{name}_sha256" in values} | given
     if store:
         values["store"] = store
     return values

@@ -44,7 +44,8 @@ STEPS = (
     Step("extract", "slices", ("fetch",)),
     Step("hash_paragraphs", "slices", ("extract",)),
     Step("deduplicate", "slices", ("extract", "hash_paragraphs")),
-    Step("identify", "slices", ("deduplicate", "ingest")),
+    Step("train_lid", "release", ("ingest",)),
+    Step("identify", "slices", ("deduplicate", "ingest", "train_lid")),
     Step("train_lm", "languages", ("ingest",)),
     Step("choose_cut_offs", "crawls", ("identify", "train_lm")),
     Step("filter_perplexity", "slices", ("identify", "train_lm", "choose_cut_offs")),
@@ -60,8 +61,8 @@ STEPS = (
 
 # The parts that run on their own (a DAG each); end_to_end is all of them.
 FLOWS: dict[str, tuple[str, ...]] = {
-    "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "deduplicate", "identify", "train_lm",
-               "choose_cut_offs", "filter_perplexity"),
+    "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "deduplicate", "train_lid", "identify",
+               "train_lm", "choose_cut_offs", "filter_perplexity"),
     "release": ("publish", "train_vocabulary"),
     "pretrain": ("encode", "pretrain", "export"),
     "evaluate": ("evaluate", "report"),

@@ -19,7 +19,7 @@ from pipeline.store import ArtifactStore
 MEASURABLE_S = 0.05  # less time gives no rate worth printing
 AMOUNTS = {
     "bytes": "bytes", "bytes_in": "bytes", "documents_in": "documents", "lines": "lines", "pieces": "pieces",
-    "tokens": "tokens", "results": "results", "texts": "documents",
+    "samples": "samples", "tokens": "tokens", "results": "results", "texts": "documents",
 }  # fmt: skip
 
 

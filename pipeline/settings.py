@@ -47,6 +47,9 @@ class RunSettings(BaseModel):
         default=300, ge=1, le=100_000, description="a page's least text, characters (CCNet: 300)"
     )
     language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
+    classifier_threshold: float = Field(
+        default=0.8, ge=0, le=1, description="least score of our own classifier, on codes that the identifier lacks"
+    )
     language_identifier: str = Field(description="a fastText model: URI or path of lid.176.ftz or .bin")
     language_identifier_sha256: str = _digest("model")
     reference: str = Field(
@@ -134,7 +137,10 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
         case "extract":
             return {"min_characters": s.min_characters}
         case "identify":
-            return {"languages": s.languages, "threshold": s.language_threshold}
+            own = s.classifier_threshold
+            return {"languages": s.languages, "threshold": s.language_threshold, "classifier_threshold": own}
+        case "train_lid":
+            return {"languages": s.languages}
         case "train_lm":
             return {"order": s.language_model_order, "pieces": s.language_model_pieces}
         case "publish":

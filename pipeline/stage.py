@@ -95,7 +95,7 @@ class Stage:
     version: int
     config: type[StageConfig]
     body: Body
-    needs: Mapping[str, Match | str] = field(default_factory=dict)
+    needs: Mapping[str, Match | str | tuple[str, ...]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     packages: tuple[str, ...] = ()  # libraries whose versions the manifest records
 
@@ -121,6 +121,8 @@ class Stage:
                 return other.split("/")[0] == unit.split("/")[0]
             case Match.ALL:
                 return True
+            case tuple(names):
+                return other in names
             case named:
                 return other == named
 

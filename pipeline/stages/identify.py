@@ -1,11 +1,14 @@
-"""Name each document's language with fastText; keep those asked for (CCNet section 3.3)."""
+"""Name each document's language with fastText, and with our classifier where there is one (CCNet section 3.3)."""
 
 from __future__ import annotations
+
+import json
 
 from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.train_lid import CLASSIFIER, CODES
 
 
 class IdentifyConfig(StageConfig):
@@ -13,16 +16,27 @@ class IdentifyConfig(StageConfig):
     threshold: float = Field(
         default=0.5, ge=0, le=1, description="least score, after rounding to 2 decimals (CCNet: 0.5)"
     )
+    classifier_threshold: float = Field(
+        default=0.8, ge=0, le=1, description="least score at which our classifier's answer counts, on its own codes"
+    )
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.identify import LanguageIdentifier, identify_shard
+    from ccnet.language_classifier import CombinedIdentifier
 
     [model] = inputs.paths(inputs.one("ingest")).values()
+    identifier = LanguageIdentifier(model)
+    for manifest in inputs.of("train_lid"):
+        if any(artifact.name == CLASSIFIER for artifact in manifest.artifacts):
+            codes = json.loads(inputs.path(manifest, CODES).read_text(encoding="utf-8"))["recall_of_identifier"]
+            identifier = CombinedIdentifier(
+                model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold
+            )
     documents = inputs.path(inputs.one("deduplicate"), "documents.parquet")
     counts = identify_shard(
         documents,
-        LanguageIdentifier(model),
+        identifier,
         draft.path("documents.parquet"),
         threshold=config.threshold,
         languages=config.languages,
@@ -32,9 +46,10 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="identify",
-    version=1,
+    version=2,
     config=IdentifyConfig,
     body=identify,
-    needs={"deduplicate": Match.SAME_UNIT, "ingest": "language-identifier"},
+    needs={"deduplicate": Match.SAME_UNIT, "ingest": "language-identifier", "train_lid": Match.ALL},
+    optional=frozenset({"train_lid"}),
     packages=("fasttext", "pyarrow"),
 )

@@ -1,0 +1,67 @@
+"""Our own language classifier for the codes that the identifier lacks or confuses, from reference text."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.draft import Draft
+from pipeline.stage import Inputs, Stage, StageConfig
+
+CLASSIFIER, CODES = "classifier.bin", "codes.json"
+
+
+class TrainLidConfig(StageConfig):
+    languages: tuple[str, ...] = Field(min_length=1, description="codes that the corpus shall have")
+    least_recall: float = Field(
+        default=0.8, ge=0, le=1, description="share of a language's held-out text that the identifier must name"
+    )
+    max_characters: int = Field(default=300_000, ge=1000, description="reference text of a language, characters")
+    epochs: int = Field(default=12, ge=1, le=1000, description="passes over the text")
+    seed: int = Field(default=1, ge=0, description="order of the samples")
+
+
+def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
+    """Without reference text, or where the identifier names all wanted languages, there is no classifier."""
+    from ccnet.identify import LanguageIdentifier
+    from ccnet.language_classifier import answers, f1_by_language, held_out, needed_codes, samples, train_classifier
+
+    reference = [manifest for manifest in inputs.of("ingest") if manifest.unit == "reference"]
+    files = [path for manifest in reference for _, path in sorted(inputs.paths(manifest).items())]
+    texts = {path.name.split(".")[0]: _lines(path) for path in files if path.name.endswith((".txt", ".txt.gz"))}
+    found = samples(texts, config.max_characters)
+    draft.add({"samples": sum(map(len, found.values())), "languages_with_text": len(found)})
+    if not found:
+        return
+    held = held_out(found)
+    [identifier] = inputs.paths(inputs.named("ingest", "language-identifier")).values()
+    needed = needed_codes(held, LanguageIdentifier(identifier), config.languages, config.least_recall)
+    draft.add({"codes": len(needed)})
+    if not needed:
+        return
+    model = draft.path(CLASSIFIER)
+    train_classifier(found, model, epochs=config.epochs, seed=config.seed)
+    classifier = LanguageIdentifier(model)
+    scores = f1_by_language(held, {language: answers(classifier, texts) for language, texts in held.items()})
+    f1 = {code: scores[code] for code in needed}
+    draft.write_json(CODES, {"recall_of_identifier": needed, "f1_on_held_out": f1})
+
+
+def _lines(path: Path) -> Iterator[str]:
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8") as file:
+        yield from file
+
+
+STAGE = Stage(
+    name="train_lid",
+    version=1,
+    config=TrainLidConfig,
+    body=train_lid,
+    needs={"ingest": ("language-identifier", "reference")},
+    optional=frozenset({"ingest"}),
+    packages=("fasttext",),
+)
