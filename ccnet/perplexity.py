@@ -135,11 +135,11 @@ class LanguageModels:
 
     def score(self, batch: pa.RecordBatch) -> list[float | None]:
         """Perplexity of each document, language by language."""
-        texts, languages = batch.column("text").to_pylist(), batch.column("language").to_pylist()
-        scores: list[float | None] = [None] * len(texts)
+        languages = batch.column("language").to_pylist()
+        scores: list[float | None] = [None] * len(languages)
         for language in sorted(set(languages) & set(self._files)):
             rows = [row for row, found in enumerate(languages) if found == language]
-            found = self.of(language).perplexities([texts[row] for row in rows])
-            for row, score in zip(rows, found, strict=False):
+            texts = batch.column("text").take(pa.array(rows, pa.int64())).to_pylist()
+            for row, score in zip(rows, self.of(language).perplexities(texts), strict=True):
                 scores[row] = score
         return scores

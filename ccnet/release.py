@@ -89,6 +89,14 @@ def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
     return counts
 
 
+def release_parts(folder: Path) -> list[Path]:
+    """The Parquet files of a release, in a stable order.  Raises CorpusError where there is none."""
+    parts = sorted(folder.glob("lang=*/**/*.parquet"))
+    if not parts:
+        raise CorpusError(f"{folder}: holds no lang=…/*.parquet: wanted the folder of a release")
+    return parts
+
+
 def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
     """The rows whose (language, text) is new; 16 bytes of memory a document."""
     keep = []

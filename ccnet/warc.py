@@ -206,7 +206,8 @@ def _take(buffer: bytearray, max_record_bytes: int) -> Record | Fault | None:
     end = head.end() + length
     if len(buffer) < end:
         return None
-    content = bytes(buffer[head.end() : end])
+    with memoryview(buffer) as view:
+        content = bytes(view[head.end() : end])
     del buffer[:end]
     if length > max_record_bytes:
         return Fault("too_large")

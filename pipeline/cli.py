@@ -232,6 +232,51 @@ def trace(uri: str, as_json: bool, **where: Any) -> None:
         click.echo(f"  {name}")
 
 
+@xlmr.command()
+@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+def minify(release: Path, output: Path) -> None:
+    """A release without its text: where each document lies in the crawl, which lines stay, scores.
+
+    \b
+    Example: xlmr minify corpus/ corpus-minified/
+    """
+    _transform("minify", release, output)
+
+
+@xlmr.command()
+@click.argument("minified", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--source", default="https://data.commoncrawl.org/", show_default=True, help="base of the crawl")
+def reproduce(minified: Path, output: Path, source: str) -> None:
+    """The text of a minified release, rebuilt from the crawl and checked.
+
+    \b
+    Example: xlmr reproduce corpus-minified/ corpus/ --source https://data.commoncrawl.org/
+    """
+    _transform("reproduce", minified, output, source)
+
+
+@xlmr.command("export-text")
+@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--buckets", default="", metavar="head,all", help="buckets to take [default: all of them]")
+def export_text(release: Path, output: Path, buckets: str) -> None:
+    """LANG.txt.xz as the public CC-100 has it: a paragraph a line, a blank line between documents.
+
+    \b
+    Example: xlmr export-text corpus/ text/ --buckets head,all
+    """
+    _transform("export-text", release, output, buckets=tuple(filter(None, buckets.split(","))))
+
+
+def _transform(verb: str, source: Path, output: Path, crawl: str = "", buckets: Sequence[str] = ()) -> None:
+    from pipeline import corpus_command
+
+    click.echo(corpus_command.transform(verb, source, output, crawl, buckets), err=True)
+    click.echo(output)
+
+
 def walk(target: str, unit: str | None, settings: Mapping[str, Any], workers: int, dry_run: bool) -> None:
     """Run the chosen work in-process with a bar on stderr; print the last stage's URIs."""
     from pipeline.flow import FLOWS, plan, select

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from pipeline.errors import BadConfig, BadInput
+from pipeline.errors import BadConfig, BadInput, SourceUnavailable
 
 CUT_OFFS = "cutoffs.tsv"
 
@@ -80,3 +81,34 @@ def _must_be_there(files: Sequence[Path], folder: Path) -> None:
             raise BadConfig(f"{path}: no such file: check the path")
     if not folder.is_dir():
         raise BadConfig(f"{folder}: no such folder: wanted one that holds LANG.sp.model and LANG.arpa.bin")
+
+
+def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequence[str]) -> str:
+    """`xlmr minify`, `reproduce` and `export-text`: one line on what was done.  Raises FactoryError."""
+    from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.minify import minify_release, reproduce_release
+    from ccnet.statmt import export_statmt
+
+    if verb != "export-text" and output.exists():
+        raise BadConfig(f"{output}: is there already: wanted a name that is free")
+    try:
+        if verb == "export-text":
+            found = export_statmt(source, output, buckets)
+            return f"{found.total():,} documents of {len(found)} languages in {output}"
+        if verb == "minify":
+            counts = minify_release(source, output)
+            size = f"{counts['bytes_written']:,} bytes for {counts['text_bytes']:,} of text"
+            return f"{counts['documents']:,} documents, {size}"
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "file"
+
+            def fetch(path: str) -> Path:
+                place.unlink(missing_ok=True)
+                CrawlSource(crawl).fetch(path, place)
+                return place
+
+            return summary({"reproduce": dict(reproduce_release(source, fetch, output))})
+    except TransientCrawlError as error:
+        raise SourceUnavailable(str(error)) from error
+    except (PermanentCrawlError, ValueError) as error:
+        raise BadInput(str(error)) from error

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -14,8 +15,10 @@ import pytest
 
 from ccnet.cut_offs import ccnet_cut_offs, read_cut_offs
 from ccnet.document import CorpusError
+from ccnet.minify import minify_release, reproduce_release
 from ccnet.perplexity import CutOffs
 from ccnet.recipe import Recipe, make_corpus, models_in
+from ccnet.statmt import export_statmt
 from embedded.sentences import WORDS, combination, sentence
 from pipeline.tools import LANGUAGE_IDENTIFIER
 from tests.ccnet.museum import conversion
@@ -88,6 +91,37 @@ def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Pa
     assert set(table.column("lang").to_pylist()) == {"de", "en"}
     loaded = datasets.load_dataset("parquet", data_files=where, cache_dir=str(tmp_path / "cache"))["train"]
     assert sorted(loaded["language"]) == ["de"] * 6 + ["en"] * 6
+
+
+def test_a_minified_release_is_rebuilt_from_the_crawl(files: list[Path], tmp_path: Path) -> None:
+    make_corpus(files, tmp_path / "out", RECIPE)
+    minify_release(tmp_path / "out", tmp_path / "mini")
+    assert "text" not in pq.read_table(tmp_path / "mini").column_names
+    counts = reproduce_release(tmp_path / "mini", lambda name: tmp_path / name, tmp_path / "again")
+    assert (counts["documents_in"], counts["documents_kept"]) == (12, 12)
+    assert rows(tmp_path / "again") == rows(tmp_path / "out")
+
+
+def test_a_page_that_changed_in_the_crawl_is_not_rebuilt_as_another_text(files: list[Path], tmp_path: Path) -> None:
+    make_corpus(files, tmp_path / "out", RECIPE)
+    minify_release(tmp_path / "out", tmp_path / "mini")
+    data = gzip.decompress(files[0].read_bytes())
+    changed = data.replace(b"WARC-Block-Digest", b"X-Block-Digest", 1)
+    files[0].write_bytes(gzip.compress(changed))
+    counts = reproduce_release(tmp_path / "mini", lambda name: tmp_path / name, tmp_path / "again")
+    assert counts["documents_kept"] == 12  # the digest is computed where none is stated
+    files[0].write_bytes(gzip.compress(b"".join(conversion(f"http://a.example/{n}", "other\ntext") for n in range(9))))
+    counts = reproduce_release(tmp_path / "mini", lambda name: tmp_path / name, tmp_path / "third")
+    assert (counts["documents_kept"], counts["dropped_not_in_crawl"]) == (6, 6)
+
+
+def test_the_text_is_laid_out_as_the_public_cc_100(files: list[Path], tmp_path: Path) -> None:
+    make_corpus(files, tmp_path / "out", RECIPE)
+    assert export_statmt(tmp_path / "out", tmp_path / "text") == {"de": 6, "en": 6}
+    documents = lzma.decompress((tmp_path / "text" / "en.txt.xz").read_bytes()).decode().split("\n\n")
+    texts = [str(row["text"]) for row in rows(tmp_path / "out") if row["language"] == "en"]
+    assert sorted(documents[:-1]) == sorted(texts)
+    assert documents[-1] == ""
 
 
 def test_half_a_language_model_is_refused(tmp_path: Path) -> None:

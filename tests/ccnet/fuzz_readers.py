@@ -1,0 +1,142 @@
+"""Mutated WARC, WET, gzip, HTML and charsets through the readers: no crash or hang, bounded memory, balanced counts.
+
+python -m tests.ccnet.fuzz_readers --inputs 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import random
+import re
+import resource
+import tempfile
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ccnet.document import CorpusError
+from ccnet.extract import extract_files
+from tests.ccnet.museum import EXHIBITS, GOOD_TEXT, conversion, html, page, response
+
+MAX_RECORD_BYTES = 1 << 20
+INTERESTING = [
+    b"\0", b"\r\n\r\n", b"WARC/1.0\r\n", b"Content-Length: 99999999999999999999\r\n", b"Content-Length: -1\r\n",
+    b"\x1f\x8b\x08", b"<" * 4000, b"&#" * 500, b"\xff\xfe", b"\xed\xa0\x80", b"<script>", b"<!--", b"<meta charset=",
+]  # fmt: skip
+CHARSETS = [
+    "utf-8", "utf-16", "shift_jis", "big5", "gb18030", "iso-2022-jp", "koi8-r", "windows-1255", "utf-7", "nonsense", "",
+]  # fmt: skip
+
+Mutation = Callable[[bytes, random.Random], bytes]
+
+
+def flip(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chance.randrange(1, 12)):
+        changed[chance.randrange(len(changed))] = chance.randrange(256)
+    return bytes(changed)
+
+
+def cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data))]
+
+
+def remove(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + data[at + chance.randrange(1, 400) :]
+
+
+def repeat(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + data[at : at + chance.randrange(1, 2000)] * chance.randrange(2, 6) + data[at:]
+
+
+def insert(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + chance.choice(INTERESTING) + data[at:]
+
+
+def inside(data: bytes, chance: random.Random) -> bytes:
+    """Mutate the records and compress them again, so that the faults lie behind the gzip."""
+    try:
+        plain = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error):
+        return flip(data, chance)
+    return gzip.compress(chance.choice((flip, cut, remove, repeat, insert))(plain or b"x", chance), 1)
+
+
+MUTATIONS: Sequence[Mutation] = (flip, cut, remove, repeat, insert, inside, inside, inside)
+
+
+def seeds() -> list[bytes]:
+    """Good and broken files to start from, a page in every charset, and a gzip bomb."""
+    charsets = [gzip.compress(response(html(f"<p>{GOOD_TEXT}</p>" * 5), content_type=f"text/html; charset={name}"))
+                for name in CHARSETS]  # fmt: skip
+    texts = [gzip.compress(conversion("http://a.example/", f"title\n{GOOD_TEXT * 5}\nline\n")) for _ in range(2)]
+    bomb = gzip.compress(response(html("x" * (8 << 20))), 9)
+    exhibits = [data for data in (make() for make, *_ in EXHIBITS.values()) if len(data) < 10_000]  # mutated faster
+    files = [page("a") + page("b"), b"".join(texts), *charsets, *exhibits]
+    return [bomb, *files, *map(without_digests, files)]
+
+
+def without_digests(data: bytes) -> bytes:
+    """Else a mutated body is dropped before anything reads it."""
+    try:
+        return gzip.compress(re.sub(rb"WARC-(?:Block|Payload)-Digest: [^\r]*\r\n", b"", gzip.decompress(data)), 1)
+    except (OSError, EOFError, zlib.error):
+        return data
+
+
+def check(data: bytes, folder: Path) -> Counter[str]:
+    """Read one file; raises AssertionError where counts do not add up."""
+    source = folder / "input"
+    source.write_bytes(data)
+    try:
+        counts = extract_files(
+            [("input", source)], folder / "out", min_characters=50, max_record_bytes=MAX_RECORD_BYTES,
+            max_bad_fraction=1.0,
+        )  # fmt: skip
+    except CorpusError:
+        return Counter(refused=1)
+    dropped = sum(count for name, count in counts.items() if name.startswith("dropped_"))
+    assert counts["documents_in"] == counts["documents_kept"] + dropped, counts
+    return counts
+
+
+def fuzz(inputs: int, seed: int = 1) -> dict[str, float]:
+    """Run that many inputs; returns the slowest one's seconds and by how many MB memory grew."""
+    chance = random.Random(seed)
+    start, slowest, totals = seeds(), 0.0, Counter[str]()
+    with tempfile.TemporaryDirectory() as name:
+        for data in start:
+            check(data, Path(name))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for number in range(inputs):
+            data = chance.choice(start)
+            for _ in range(chance.randrange(1, 4)):
+                data = chance.choice(MUTATIONS)(data or b"x", chance)
+            begun = time.process_time()
+            try:
+                totals.update(check(data, Path(name)))
+            except Exception as error:
+                kept = Path(tempfile.gettempdir()) / f"fuzz-{seed}-{number}.warc"
+                kept.write_bytes(data)
+                raise AssertionError(f"input {number} of seed {seed}, kept as {kept}: {error!r}") from error
+            slowest = max(slowest, time.process_time() - begun)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"inputs": inputs, "slowest_s": round(slowest, 3), "grown_mb": round(grown, 1), **totals}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    print(fuzz(arguments.inputs, arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
