@@ -149,7 +149,7 @@ def _deduplicated(source: Path, recipe: Recipe, folder: Path) -> list[str]:
         return original(batch, *arguments, **options)
 
     hash_file(source, folder / "00000", recipe.min_characters)
-    np.save(folder / "duplicates.npy", ccnet.recipe.load_duplicates([folder / "00000.hashes.npy"]))
+    ccnet.recipe.find_duplicates([folder / "00000.hashes.npy"], [folder / "00000.duplicates"])
     ccnet.recipe.identify_batch = remember  # type: ignore[assignment]
     try:
         mine_file(folder / "00000", folder / "release", 0, recipe)

@@ -1,4 +1,4 @@
-"""Remove paragraphs that two or more documents of a group have, all copies (CCNet section 3.2 as its code does it)."""
+"""Remove paragraphs that other documents have: all copies (CCNet section 3.2, as its code does), or all but one."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from ccnet.shards import EXTRACTED, open_writer, read_batches
 UNCHANGED = [name for name in EXTRACTED.names if name not in ("text", "line_ids", "length", "nlines")]
 
 
-def load_duplicates(paths: Sequence[Path]) -> Hashes:
-    """Sorted hashes that occur in two or more documents of the group, from the shards' hash files."""
-    entries = np.concatenate([np.load(path) for path in paths])
-    hashes, times = np.unique(entries["hash"], return_counts=True)
-    inside = np.unique(entries["hash"][entries["repeated"] == 1])
-    return np.union1d(hashes[times > 1], inside)
+def deduplicate_shard(documents: Path, duplicates: Hashes, output: Path, *, once: Hashes | None = None) -> Counter[str]:
+    """Write the documents without the lines of `duplicates` (sorted); one left without a line is dropped.
 
-
-def deduplicate_shard(documents: Path, duplicates: Hashes, output: Path) -> Counter[str]:
-    """Write the documents without duplicate lines; one left without a line is dropped.  Order is kept.
-
-    Inside a document the first of equal lines stays.
+    Order is kept.  Inside a document the first of equal lines stays; of the lines `once` (sorted), the first of the
+    shard.
     """
     counts: Counter[str] = Counter()
+    had = np.zeros(0 if once is None else len(once), bool)
     with open_writer(output, EXTRACTED) as writer:
         for batch in read_batches(documents):
             hashes = hash_lines(batch.column("text").to_pylist())
-            kept = deduplicate_batch(batch, hashes, duplicates, counts)
+            drop = None if once is None else _seen(hashes, once, had)
+            kept = deduplicate_batch(batch, hashes, duplicates, counts, drop)
             if kept.num_rows:
                 writer.write_batch(kept)
     return counts
 
 
 def deduplicate_batch(
-    batch: pa.RecordBatch, hashes: Hashes, duplicates: Hashes, counts: Counter[str]
+    batch: pa.RecordBatch,
+    hashes: Hashes,
+    duplicates: Hashes,
+    counts: Counter[str],
+    drop: NDArray[np.bool_] | None = None,
 ) -> pa.RecordBatch:
-    """The batch without duplicate lines; `hashes` are those of all its lines, `duplicates` is sorted."""
+    """The batch without duplicate lines; `hashes` are those of all its lines, `drop` marks lines that go as well."""
     lines = batch.column("nlines").to_pylist()
-    rows, kept = _keep_lines(batch.column("text").to_pylist(), hashes, lines, duplicates)
+    stays = first_in_document(hashes, lines) & ~_among(hashes, duplicates)
+    if drop is not None:
+        stays &= ~drop
+    rows, kept = _keep_lines(batch.column("text").to_pylist(), lines, stays)
     counts["paragraphs_in"] += len(hashes)
     counts["paragraphs_kept"] += sum(len(ids) for ids, _ in kept)
     counts["documents_in"] += batch.num_rows
@@ -58,10 +60,9 @@ def deduplicate_batch(
 
 
 def _keep_lines(
-    texts: Sequence[str], hashes: Hashes, lines: Sequence[int], duplicates: Hashes
+    texts: Sequence[str], lines: Sequence[int], stays: NDArray[np.bool_]
 ) -> tuple[list[int], list[tuple[list[int], str]]]:
     """Which documents keep a line, and of each the indices of its kept lines and its text."""
-    stays = first_in_document(hashes, lines) & ~_among(hashes, duplicates)
     ends = np.cumsum([0, *lines])
     rows, kept = [], []
     for row, text in enumerate(texts):
@@ -82,4 +83,17 @@ def _among(hashes: Hashes, duplicates: Hashes) -> NDArray[np.bool_]:
     at = np.searchsorted(duplicates, hashes)
     at[at == len(duplicates)] = 0
     found: NDArray[np.bool_] = duplicates[at] == hashes
+    return found
+
+
+def _seen(hashes: Hashes, once: Hashes, had: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a hash of `once` comes for the second time or later; `had` remembers those of earlier batches."""
+    lines = np.flatnonzero(_among(hashes, once))
+    at = np.searchsorted(once, hashes[lines])
+    again = had[at]
+    first = np.zeros(len(at), bool)
+    first[np.unique(at, return_index=True)[1]] = True
+    had[at] = True
+    found = np.zeros(len(hashes), bool)
+    found[lines] = again | ~first
     return found

@@ -1,7 +1,7 @@
 """CCNet's recipe on local crawl files, in two passes over them: hash every paragraph, then keep, name and score.
 
 The passes are the stages' own batch functions, one after another in memory; between the passes a file's text and
-hashes lie in a scratch folder, so memory does not grow with the number of files but for the hashes (9 bytes a line).
+hashes lie in a scratch folder, so memory does not grow with the number of files.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ccnet.deduplicate import deduplicate_batch, load_duplicates
+from ccnet.deduplicate import deduplicate_batch
 from ccnet.document import CorpusError
+from ccnet.duplicates import find_duplicates, load_hashes
 from ccnet.extract import check_readable, read_documents
 from ccnet.hashing import Hashes, hash_lines, write_hashes
 from ccnet.identify import LanguageIdentifier, identify_batch
@@ -121,7 +122,8 @@ def _two_passes(
             _add(totals, counts)
             on_file("hash", size)
         _check(totals["extract"], files)
-        np.save(scratch / "duplicates.npy", load_duplicates([spill.with_suffix(".hashes.npy") for spill in spills]))
+        hashes, losses = ([spill.with_suffix(end) for spill in spills] for end in (".hashes.npy", ".duplicates"))
+        totals["find_duplicates"] = find_duplicates(hashes, losses)
         parts = range(len(files))
         mined = in_order(mine_file, spills, [release] * len(files), parts, [recipe] * len(files))
         for counts, size in zip(mined, sizes, strict=True):
@@ -147,7 +149,7 @@ def hash_file(path: Path, spill: Path, min_characters: int) -> Counts:
 
 def mine_file(spill: Path, release: Path, part: int, recipe: Recipe) -> Counts:
     """Second pass: the documents of a file that keep a line and have a known language, scored, to their parts."""
-    duplicates = np.load(spill.with_name("duplicates.npy"), mmap_mode="r")
+    duplicates = load_hashes(spill.with_suffix(".duplicates"))
     identifier, models = _identifier(recipe.identifier), _models(tuple(recipe.models.items()))
     steps = ("deduplicate", "identify", "filter_perplexity")
     counts: Counts = {step: Counter() for step in steps}

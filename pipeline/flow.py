@@ -43,7 +43,8 @@ STEPS = (
     Step("fetch", "slices"),
     Step("extract", "slices", ("fetch",)),
     Step("hash_paragraphs", "slices", ("extract",)),
-    Step("deduplicate", "slices", ("extract", "hash_paragraphs")),
+    Step("find_duplicates", "crawls", ("hash_paragraphs",)),
+    Step("deduplicate", "slices", ("extract", "hash_paragraphs", "find_duplicates")),
     Step("train_lid", "release", ("ingest",)),
     Step("identify", "slices", ("deduplicate", "ingest", "train_lid")),
     Step("train_lm", "languages", ("ingest",)),
@@ -61,8 +62,8 @@ STEPS = (
 
 # The parts that run on their own (a DAG each); end_to_end is all of them.
 FLOWS: dict[str, tuple[str, ...]] = {
-    "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "deduplicate", "train_lid", "identify",
-               "train_lm", "choose_cut_offs", "filter_perplexity"),
+    "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "find_duplicates", "deduplicate",
+               "train_lid", "identify", "train_lm", "choose_cut_offs", "filter_perplexity"),
     "release": ("publish", "train_vocabulary"),
     "pretrain": ("encode", "pretrain", "export"),
     "evaluate": ("evaluate", "report"),
@@ -89,7 +90,7 @@ def plan(settings: RunSettings) -> tuple[Work, ...]:
         before = [work.key for work in works if work.stage in step.after]
         for unit in UNITS[step.over](settings):
             config = stage.parse(stage_config(settings, step.stage, unit))
-            inputs = stage.choose(unit, before)
+            inputs = stage.choose(config, unit, before)
             works.append(Work(step.stage, unit, config, inputs, stage.key(config, unit, inputs)))
     return tuple(works)
 

@@ -46,6 +46,12 @@ class RunSettings(BaseModel):
     min_characters: int = Field(
         default=300, ge=1, le=100_000, description="a page's least text, characters (CCNet: 300)"
     )
+    dedup: Literal["dump", "global"] = Field(
+        default="dump",
+        description="dump: paragraphs in two or more documents of a dump lose all copies (CCNet); global: the first "
+        "copy in all dumps stays",
+    )
+    dedup_memory_gib: float = Field(default=2.0, gt=0, le=1024, description="memory of finding duplicates, GiB")
     language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
     classifier_threshold: float = Field(
         default=0.8, ge=0, le=1, description="least score of our own classifier, on codes that the identifier lacks"
@@ -136,6 +142,10 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
             return {"source": s.source, "kind": s.kind, "max_files": s.segments}
         case "extract":
             return {"min_characters": s.min_characters}
+        case "find_duplicates":
+            return {"scope": s.dedup, "memory_gib": s.dedup_memory_gib}
+        case "deduplicate":
+            return {"keep_first": s.dedup == "global"}
         case "identify":
             own = s.classifier_threshold
             return {"languages": s.languages, "threshold": s.language_threshold, "classifier_threshold": own}

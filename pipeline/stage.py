@@ -36,6 +36,7 @@ class Match(Enum):
 
     SAME_UNIT = "the same unit"
     SAME_CRAWL = "all slices of the same crawl"
+    DUMPS_SO_FAR = "all slices of this dump and those with earlier ids"
     ALL = "all units"
 
 
@@ -81,6 +82,7 @@ class Inputs:
 
 
 Body = Callable[[Any, Inputs, Draft], None]
+Need = Match | str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,21 @@ class Stage:
     """A verb of the walk.
 
     `version` is raised when the same config would give other bytes.  `needs` says which units of which earlier
-    stages one unit reads; `optional` stages may be absent.
+    stages one unit reads, where need be as a function of the config; `optional` stages may be absent.
     """
 
     name: str
     version: int
     config: type[StageConfig]
     body: Body
-    needs: Mapping[str, Match | str | tuple[str, ...]] = field(default_factory=dict)
+    needs: Mapping[str, Need | Callable[[Any], Need]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     packages: tuple[str, ...] = ()  # libraries whose versions the manifest records
 
     def parse(self, config: StageConfig | Mapping[str, Any]) -> StageConfig:
         """Check a config.  Raises BadConfig with one line a fault."""
+        if isinstance(config, self.config):
+            return config
         if isinstance(config, StageConfig):
             config = config.model_dump()
         try:
@@ -109,16 +113,22 @@ class Stage:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise BadConfig(f"stage {self.name}: {faults}") from error
 
-    def choose(self, unit: str, keys: Iterable[str]) -> tuple[str, ...]:
+    def choose(self, config: StageConfig, unit: str, keys: Iterable[str]) -> tuple[str, ...]:
         """Of these manifest keys, those that `unit` reads, sorted."""
-        return tuple(sorted(key for key in set(keys) if self._reads(unit, *parse_key(key)[:2])))
+        return tuple(sorted(key for key in set(keys) if self._reads(config, unit, *parse_key(key)[:2])))
 
-    def _reads(self, unit: str, stage: str, other: str) -> bool:
-        match self.needs.get(stage):
+    def _need(self, config: StageConfig, stage: str) -> Need | None:
+        need = self.needs.get(stage)
+        return need(config) if callable(need) else need
+
+    def _reads(self, config: StageConfig, unit: str, stage: str, other: str) -> bool:
+        match self._need(config, stage):
             case Match.SAME_UNIT:
                 return other == unit
             case Match.SAME_CRAWL:
                 return other.split("/")[0] == unit.split("/")[0]
+            case Match.DUMPS_SO_FAR:
+                return other.split("/")[0] <= unit.split("/")[0]
             case Match.ALL:
                 return True
             case tuple(names):
@@ -143,12 +153,12 @@ class Stage:
         Returns the manifest's URI.  Raises FactoryError; on any error nothing is published under the manifest.
         """
         parsed = self.parse(config)
-        chosen = self.choose(unit, (store.key(uri) for uri in inputs))
+        chosen = self.choose(parsed, unit, (store.key(uri) for uri in inputs))
         key = self.key(parsed, unit, chosen)
         if store.exists(key):
             log.info("%s %s: already there", self.name, unit)
             return store.uri(key)
-        loaded = self._load(unit, chosen, store)
+        loaded = self._load(parsed, unit, chosen, store)
         folder = store.scratch()
         draft = Draft(store, key.removesuffix(f"/{MANIFEST_NAME}"), folder, self.name, unit)
         try:
@@ -165,13 +175,14 @@ class Stage:
             shutil.rmtree(folder, ignore_errors=True)
         return store.uri(key)
 
-    def _load(self, unit: str, keys: Sequence[str], store: ArtifactStore) -> Inputs:
+    def _load(self, config: StageConfig, unit: str, keys: Sequence[str], store: ArtifactStore) -> Inputs:
         manifests: dict[str, list[Manifest]] = {}
         for key in keys:
             manifest = store.manifest(key)
             manifests.setdefault(manifest.stage, []).append(manifest)
-        for stage, match in self.needs.items():
+        for stage in self.needs:
             if stage not in manifests and stage not in self.optional:
+                match = self._need(config, stage)
                 wanted = match.value if isinstance(match, Match) else match
                 raise MissingArtifact(f"{self.name} {unit} reads {wanted} of {stage}: no such manifest came in")
         ordered = {stage: tuple(sorted(found, key=lambda m: m.unit)) for stage, found in manifests.items()}

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import shutil
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -18,6 +19,8 @@ from ccnet.document import CorpusError
 from ccnet.minify import minify_release, reproduce_release
 from ccnet.perplexity import CutOffs
 from ccnet.recipe import Recipe, make_corpus, models_in
+from ccnet.release import publish
+from ccnet.shards import SCORED
 from ccnet.statmt import export_statmt
 from embedded.sentences import WORDS, combination, sentence
 from pipeline.tools import LANGUAGE_IDENTIFIER
@@ -77,10 +80,16 @@ def test_files_without_a_document_leave_nothing_and_say_why(files: list[Path], t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.warc.wet.gz", "b.warc.wet.gz"]
 
 
-def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["local", "store"])
+def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Path, layout: str) -> None:
     duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
     datasets = pytest.importorskip("datasets")
     make_corpus(files, tmp_path / "out", RECIPE)
+    if layout == "store":
+        shard = tmp_path / "shard.parquet"
+        pq.write_table(pq.read_table(tmp_path / "out").select(SCORED.names).cast(SCORED), shard)
+        shutil.rmtree(tmp_path / "out")
+        publish([shard], tmp_path / "out")
     where = str(tmp_path / "out" / "**" / "*.parquet")
     wanted = [("de", "all", 6), ("en", "all", 6)]
     query = "select lang, bucket, count(*) from read_parquet(?, hive_partitioning=true) group by all order by all"
@@ -89,6 +98,7 @@ def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Pa
     assert lazy.collect().rows() == wanted
     table = ds.dataset(tmp_path / "out", partitioning="hive").to_table()
     assert set(table.column("lang").to_pylist()) == {"de", "en"}
+    assert set(table.column("bucket").to_pylist()) == {"all"}
     loaded = datasets.load_dataset("parquet", data_files=where, cache_dir=str(tmp_path / "cache"))["train"]
     assert sorted(loaded["language"]) == ["de"] * 6 + ["en"] * 6
 

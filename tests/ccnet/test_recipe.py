@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ccnet.deduplicate import deduplicate_shard, load_duplicates
+from ccnet.deduplicate import deduplicate_shard
 from ccnet.document import Bucket, Document
+from ccnet.duplicates import find_duplicates, load_hashes
 from ccnet.hashing import hash_lines, hash_shard
 from ccnet.identify import LanguageIdentifier, chinese_script, identify_shard
 from ccnet.language_model import train_language_model
@@ -21,6 +22,7 @@ from ccnet.release import publish
 from ccnet.shards import SCORED, write_documents
 
 ROOT = Path(__file__).resolve().parents[2]
+LETTERS = str.maketrans("01", "xy")  # digits are all one to dedup
 IDENTIFIER = ROOT / ".tools" / "lid.176.ftz"
 KENLM = ROOT / ".tools" / "kenlm" / "bin"
 
@@ -29,16 +31,21 @@ def documents(*texts: str) -> list[Document]:
     return [Document(f"u{i}", "", "", "", text, "s", len(text), text.count("\n") + 1) for i, text in enumerate(texts)]
 
 
-def deduplicated(folder: Path, *shards: tuple[str, ...]) -> list[list[str]]:
+def deduplicated(
+    folder: Path, *shards: tuple[str, ...], keep_first: bool = False, memory_bytes: int = 1 << 30
+) -> list[list[str]]:
     """Texts that remain of each shard of one group."""
     names = [folder / f"{i}.parquet" for i in range(len(shards))]
     hashes = [folder / f"{i}.npy" for i in range(len(shards))]
     for name, hash_file, texts in zip(names, hashes, shards, strict=True):
         write_documents(documents(*texts), name)
         hash_shard(name, hash_file)
-    duplicates = load_duplicates(hashes)
-    for name in names:
-        deduplicate_shard(name, duplicates, folder / f"out-{name.name}")
+    losses = [folder / f"{i}.duplicates" for i in range(len(shards))]
+    find_duplicates(hashes, losses, keep_first=keep_first, memory_bytes=memory_bytes)
+    for name, hash_file, loss in zip(names, hashes, losses, strict=True):
+        own = np.load(hash_file)
+        once = own["hash"][own["repeated"] == 1] if keep_first else None
+        deduplicate_shard(name, load_hashes(loss), folder / f"out-{name.name}", once=once)
     return [pq.read_table(folder / f"out-{name.name}").column("text").to_pylist() for name in names]
 
 
@@ -66,6 +73,24 @@ def test_a_paragraph_repeated_inside_one_document_is_kept_once(tmp_path: Path) -
 
 def test_a_document_left_without_a_paragraph_is_dropped(tmp_path: Path) -> None:
     assert deduplicated(tmp_path, ("same",), ("same", "other")) == [[], ["other"]]
+
+
+def test_global_dedup_keeps_the_first_copy_of_all_shards(tmp_path: Path) -> None:
+    shards = ("menu\none", "menu\ntwo"), ("MENU\nthree", "two\none", "new\nfour"), ("new", "four\nfive", "new\nfive")
+    wanted = [["menu\none", "two"], ["three", "new\nfour"], ["five"]]
+    assert deduplicated(tmp_path, *shards, keep_first=True) == wanted
+
+
+@pytest.mark.parametrize("keep_first", [False, True])
+def test_less_memory_means_more_ranges_and_the_same_removals(tmp_path: Path, keep_first: bool) -> None:
+    lines = [[f"{'same' if n % 3 else shard} {n * 7 % 40:b}" for n in range(60)] for shard in "abc"]
+    shards = [tuple("\n".join(own[n : n + 4]).translate(LETTERS) for n in range(0, 60, 4)) for own in lines]
+    results = []
+    for memory in (1 << 30, 1 << 10):
+        (tmp_path / str(memory)).mkdir()
+        results.append(deduplicated(tmp_path / str(memory), *shards, keep_first=keep_first, memory_bytes=memory))
+    assert results[0] == results[1]
+    assert 0 < sum(text.count("\n") + 1 for shard in results[0] for text in shard) < 3 * 60
 
 
 def test_percentiles_are_thirty_and_sixty() -> None:
