@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import fasttext
@@ -12,9 +13,12 @@ import pyarrow as pa
 
 from ccnet.document import CorpusError
 from ccnet.fasttext_model import FastTextModel, UnknownModel
+from ccnet.languages import iso_labels
+from ccnet.paragraphs import split_paragraphs
 from ccnet.shards import IDENTIFIED, open_writer, read_batches
 
 LABEL_PREFIX = "__label__"
+ISO_LABEL = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 CLOSE = 1e-5  # of a score to a rounding boundary or to the next score; the two computations differ by 4e-7 at most
 # Characters that only one of the two Chinese scripts writes; a document is what most of its marks are.
 SIMPLIFIED_ONLY = frozenset("们这来时会国为说个对发学经动问过还进样实现开关头东车马长门见贝")
@@ -22,9 +26,13 @@ TRADITIONAL_ONLY = frozenset("們這來時會國為說個對發學經動問過�
 
 
 class LanguageIdentifier:
-    """A fastText classifier whose labels are language codes."""
+    """A fastText classifier.
 
-    def __init__(self, model: Path) -> None:
+    Its labels are language codes (lid.176), or LANGUAGE_Script as GlotLID and OpenLID have them, or what `label_map`
+    (label -> code) says; a label that the map lacks is no wanted language.
+    """
+
+    def __init__(self, model: Path, label_map: Mapping[str, str] | None = None) -> None:
         if not model.is_file():
             raise CorpusError(f"{model}: no such file: wanted a fastText model, e.g. lid.176.ftz")
         fasttext.FastText.eprint = lambda *_: None  # its loader warns on stderr about its own past
@@ -32,6 +40,10 @@ class LanguageIdentifier:
             self._model = fasttext.load_model(str(model)).f
         except ValueError as error:
             raise CorpusError(f"{model}: {error}: wanted a fastText model, e.g. lid.176.ftz") from error
+        labels = [label.removeprefix(LABEL_PREFIX) for label in self._model.getLabels("strict")[0]]
+        if label_map is None and sum(bool(ISO_LABEL.fullmatch(label)) for label in labels) > len(labels) / 2:
+            label_map = iso_labels()
+        self._code_of = {label: label_map.get(label, label) for label in labels} if label_map else {}
         try:
             self._batches: FastTextModel | None = FastTextModel(model)
         except UnknownModel:
@@ -42,7 +54,10 @@ class LanguageIdentifier:
 
         Equal to fastText's own answers: where the last bits of a float could change one, fastText is asked.
         """
-        lines = [text.replace("\n", "") for text in texts]
+        found = self._labels([text.replace("\n", "") for text in texts])
+        return [(self._code_of.get(label, label), score) for label, score in found]
+
+    def _labels(self, lines: Sequence[str]) -> list[tuple[str, float]]:
         if self._batches is None:
             return [self._ask(line) for line in lines]
         labels = self._batches.labels
@@ -77,15 +92,18 @@ def identify_shard(
     *,
     threshold: float = 0.5,
     languages: Collection[str] = (),
+    paragraphs: bool = False,
 ) -> Counter[str]:
     """Write the documents whose score reaches the threshold and whose language is wanted (none named: all are).
 
     lid.176 says `zh`; where zh-Hans or zh-Hant is wanted the script decides.  Per-language counts are `kept_LANG`.
+    `paragraphs`: each line is a row, named and counted of its own.
     """
     counts: Counter[str] = Counter()
     with open_writer(output, IDENTIFIED) as writer:
         for batch in read_batches(documents):
-            writer.write_batch(identify_batch(batch, identifier, counts, threshold=threshold, languages=languages))
+            rows = split_paragraphs(batch) if paragraphs else batch
+            writer.write_batch(identify_batch(rows, identifier, counts, threshold=threshold, languages=languages))
     return counts
 
 

@@ -95,8 +95,15 @@ def train_classifier(found: Mapping[str, Sequence[str]], model: Path, *, epochs:
 class CombinedIdentifier(LanguageIdentifier):
     """lid.176, and beside it our classifier, whose answer counts where it names one of its codes with `threshold`."""
 
-    def __init__(self, first: Path, own: Path, codes: Iterable[str], threshold: float) -> None:
-        super().__init__(first)
+    def __init__(
+        self,
+        first: Path,
+        own: Path,
+        codes: Iterable[str],
+        threshold: float,
+        label_map: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(first, label_map)
         self._own = LanguageIdentifier(own)
         self._codes = frozenset(codes)
         self._threshold = threshold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -29,10 +29,14 @@ def train_language_model(
     build_binary: Path,
     order: int = 5,
     vocabulary_size: int = 65_536,
+    prune: Sequence[int] = (),
+    structure: str = "probing",
+    bits: int = 0,
     memory: str = "30%",
 ) -> Counter[str]:
     """Write sp.model and arpa.bin into `folder`, or neither where the text is less than MIN_CHARACTERS.
 
+    `prune` are lmplz's counts by order, `structure` and `bits` (of a quantised trie) build_binary's.
     The same lines give the same bytes.  Raises CorpusError with what a trainer said.
     """
     clean, pieces = folder / "text.txt", folder / "pieces.txt"
@@ -49,8 +53,12 @@ def train_language_model(
             target.write(" ".join(processor.encode(line.rstrip("\n"), out_type=str)) + "\n")
     arpa = folder / "model.arpa"
     options = ["-o", str(order), "-S", memory, "-T", str(folder), "--vocab_estimate", str(vocabulary_size)]
+    options += ["--prune", *map(str, prune)] if prune else []
     _run([str(lmplz), *options, "--discount_fallback", "--text", str(pieces), "--arpa", str(arpa)])
-    _run([str(build_binary), str(arpa), str(folder / "arpa.bin")])
+    quantised = ["-q", str(bits), "-b", str(bits)] if bits else []
+    if bits and structure != "trie":
+        raise CorpusError(f"{bits} bits with the structure {structure!r}: only a trie is quantised")
+    _run([str(build_binary), *quantised, structure, str(arpa), str(folder / "arpa.bin")])
     for path in (clean, pieces, arpa):
         path.unlink()
     return counts

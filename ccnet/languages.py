@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from ccnet.document import CorpusError
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -22,15 +24,47 @@ class Language:
     script: str
     paper_tokens_m: float | None
     paper_gib: float | None
+    iso639_3: tuple[str, ...] = ()  # the codes that identifiers such as GlotLID and OpenLID have for it
 
 
 def _read() -> dict[str, Language]:
     lines = (Path(__file__).parent / "languages.tsv").read_text(encoding="utf-8").splitlines()[1:]
     rows = (line.split("\t") for line in lines)
     return {
-        code: Language(code, name, script, float(tokens) if tokens else None, float(gib) if gib else None)
-        for code, name, script, tokens, gib in rows
+        code: Language(
+            code,
+            name,
+            script,
+            float(tokens) if tokens else None,
+            float(gib) if gib else None,
+            tuple(filter(None, iso.split(","))),
+        )
+        for code, name, script, tokens, gib, iso in rows
     }
 
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType(_read())
+
+SCRIPTS_ALSO = {"Kore": ("Hang",), "Jpan": ("Hira", "Kana"), "Hans": ("Hani",)}  # what identifiers write instead
+
+
+def iso_labels() -> dict[str, str]:
+    """Labels such as swh_Latn (GlotLID, OpenLID) to our codes; cmn_Hani to zh, whose script the text decides."""
+    found = {"cmn_Hani": "zh", "zho_Hani": "zh"}
+    for language in LANGUAGES.values():
+        for script in (language.script, *SCRIPTS_ALSO.get(language.script, ())):
+            for iso in language.iso639_3:
+                found.setdefault(f"{iso}_{script}", language.code)
+    return found
+
+
+def read_label_map(path: Path) -> dict[str, str]:
+    """A table of two columns, label and code, parted by a tab.  Raises CorpusError."""
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        label, tab, code = line.partition("\t")
+        if line and (not tab or (code not in LANGUAGES and code != "zh")):
+            raise CorpusError(f"{path} line {number}: {line!r}: wanted LABEL, a tab, and a code such as en or zh-Hans")
+        if line:
+            found[label.removeprefix("__label__")] = code
+    return found

@@ -16,6 +16,7 @@ import sentencepiece
 from ccnet.document import Bucket
 from ccnet.hashing import CHUNK_DOCUMENTS
 from ccnet.normalize import normalize_for_language_model
+from ccnet.paragraphs import join_paragraphs
 from ccnet.shards import SCORED, open_writer, read_batches
 
 ModelFiles = Mapping[str, tuple[Path, Path]]  # language -> sp.model, arpa.bin
@@ -65,13 +66,20 @@ def bucket(perplexity: float | None, limits: CutOffs | None) -> Bucket:
     return Bucket.MIDDLE if perplexity < limits.tail else Bucket.TAIL
 
 
-def score_shard(documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path) -> Counter[str]:
-    """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`."""
+def score_shard(
+    documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path, *, paragraphs: bool = False
+) -> Counter[str]:
+    """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`.
+
+    `paragraphs`: rows are paragraphs, scored of their own and written as documents of one language and bucket each.
+    """
     loaded = LanguageModels(models)
     counts: Counter[str] = Counter()
     with open_writer(output, SCORED) as writer:
-        for batch in read_batches(documents):
-            writer.write_batch(score_batch(batch, loaded, limits, counts))
+        scored = (score_batch(batch, loaded, limits, counts) for batch in read_batches(documents))
+        for batch in join_paragraphs(scored) if paragraphs else scored:
+            writer.write_batch(batch)
+            counts["documents_written"] += batch.num_rows
     return counts
 
 

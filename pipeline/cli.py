@@ -161,8 +161,7 @@ def stats(as_json: bool, as_csv: bool, **where: Any) -> None:
     """
     from pipeline.corpus_table import corpus_csv, corpus_statistics_of, corpus_table
 
-    settings = read_settings(**where)
-    statistics = corpus_statistics_of(open_store(settings["store"]), settings)
+    statistics = corpus_statistics_of(_store(where), read_settings(**where))
     if as_json:
         click.echo(json.dumps(statistics, indent=1, sort_keys=True, ensure_ascii=False))
     elif as_csv:

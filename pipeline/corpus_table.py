@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
 
 from ccnet.languages import LANGUAGES
-from pipeline.errors import MissingArtifact
+from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.flow import plan
+from pipeline.lineage import trace
+from pipeline.manifest import MANIFEST_NAME, Manifest
 from pipeline.release import STATISTICS
 from pipeline.settings import RunSettings
 from pipeline.store import ArtifactStore
@@ -21,16 +23,17 @@ COLUMNS = ("documents", "paragraphs", "characters", "bytes")
 
 
 def corpus_statistics_of(store: ArtifactStore, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The statistics of the settings' release, with what each stage dropped.  Raises MissingArtifact."""
-    works = plan(RunSettings.parse(settings))
-    publish = next(work for work in works if work.stage == "publish")
-    if not store.exists(publish.key):
-        raise MissingArtifact(f"{store.uri(publish.key)}: this release is not made yet: run `xlmr corpus`")
-    manifest = store.manifest(publish.key)
+    """The statistics of a release, with what each stage dropped on its way.
+
+    It is the release of the settings where that stands, else the newest of the store.  Raises MissingArtifact.
+    """
+    publish = _release_key(store, settings)
+    manifest = store.manifest(publish)
     statistics: dict[str, Any] = json.loads(store.open(manifest.artifact(STATISTICS)).read_text(encoding="utf-8"))
-    statistics["release"] = store.uri(publish.key)
-    statistics["dropped"] = _dropped(store, [work.key for work in works])
-    tokens = {m.unit: m.counts["tokens"] for m in _standing(store, [w.key for w in works if w.stage == "encode"])}
+    statistics["release"] = store.uri(publish)
+    statistics["dropped"] = _dropped(a.manifest for a in trace(store, publish) if not a.seen)
+    encoded = (m for m in _manifests(store, "encode") if publish in m.inputs)
+    tokens = {m.unit: m.counts["tokens"] for m in encoded}
     for language, row in statistics["languages"].items():
         known = LANGUAGES[language]
         row |= {"name": known.name, "tokens": tokens.get(language)}
@@ -38,13 +41,26 @@ def corpus_statistics_of(store: ArtifactStore, settings: Mapping[str, Any]) -> d
     return statistics
 
 
-def _standing(store: ArtifactStore, keys: list[str]) -> list[Any]:
-    return [store.manifest(key) for key in keys if store.exists(key)]
+def _release_key(store: ArtifactStore, settings: Mapping[str, Any]) -> str:
+    try:
+        wanted = next(work.key for work in plan(RunSettings.parse(settings)) if work.stage == "publish")
+    except BadConfig:  # a store alone was named
+        wanted = ""
+    if wanted and store.exists(wanted):
+        return wanted
+    standing = sorted(_manifests(store, "publish"), key=lambda manifest: manifest.written_at)
+    if not standing:
+        raise MissingArtifact(f"{store.uri('publish')}: no release there: run `xlmr corpus`, or name another --store")
+    return standing[-1].key
 
 
-def _dropped(store: ArtifactStore, keys: list[str]) -> dict[str, dict[str, int]]:
+def _manifests(store: ArtifactStore, stage: str) -> list[Manifest]:
+    return [store.manifest(key) for key in store.list(f"{stage}/") if key.endswith(f"/{MANIFEST_NAME}")]
+
+
+def _dropped(manifests: Iterable[Manifest]) -> dict[str, dict[str, int]]:
     sums: dict[str, dict[str, int]] = {}
-    for manifest in _standing(store, keys):
+    for manifest in manifests:
         for name, n in manifest.counts.items():
             if name.startswith("dropped_") and n:
                 row = sums.setdefault(manifest.stage, {})

@@ -48,7 +48,7 @@ STEPS = (
     Step("train_lid", "release", ("ingest",)),
     Step("identify", "slices", ("deduplicate", "ingest", "train_lid")),
     Step("train_lm", "languages", ("ingest",)),
-    Step("choose_cut_offs", "crawls", ("identify", "train_lm")),
+    Step("choose_cut_offs", "crawls", ("identify", "train_lm", "ingest")),
     Step("filter_perplexity", "slices", ("identify", "train_lm", "choose_cut_offs")),
     Step("publish", "release", ("filter_perplexity",)),
     Step("train_vocabulary", "release", ("publish",)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ccnet.languages import LANGUAGES
 from pipeline.errors import BadConfig
@@ -52,12 +52,26 @@ class RunSettings(BaseModel):
         "copy in all dumps stays",
     )
     dedup_memory_gib: float = Field(default=2.0, gt=0, le=1024, description="memory of finding duplicates, GiB")
+    unit: Literal["document", "paragraph"] = Field(
+        default="document", description="what is given a language and a perplexity (CCNet: whole documents)"
+    )
+    dumps_of: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description='the dumps that a language is taken from, e.g. {"en": ["CC-MAIN-2018-51"]}; languages not named '
+        "take all (the paper: one dump for English, twelve for the others)",
+    )
     language_threshold: float = Field(default=0.5, ge=0, le=1, description="least score of the language identifier")
     classifier_threshold: float = Field(
         default=0.8, ge=0, le=1, description="least score of our own classifier, on codes that the identifier lacks"
     )
     language_identifier: str = Field(description="a fastText model: URI or path of lid.176.ftz or .bin")
     language_identifier_sha256: str = _digest("model")
+    label_map: str = Field(
+        default="",
+        description="table LABEL, tab, code of the identifier's labels: URI or path; empty: codes, or LANGUAGE_Script "
+        "as GlotLID and OpenLID have them",
+    )
+    label_map_sha256: str = _digest("table")
     reference: str = Field(
         default="",
         description="folder of LANG.txt.gz that language models are trained on: URI or path; empty: no models",
@@ -70,6 +84,25 @@ class RunSettings(BaseModel):
         le=500_000,
         description="most SentencePiece pieces of a language model (CCNet: 65,536)",
     )
+    language_model_prune: tuple[int, ...] = Field(
+        default=(), max_length=6, description="lmplz --prune: counts at or below go, one an order, e.g. 0 0 1"
+    )
+    language_model_structure: Literal["probing", "trie"] = Field(
+        default="probing", description="build_binary's structure: probing is fast (CCNet), trie takes half the memory"
+    )
+    language_model_bits: int = Field(
+        default=0, ge=0, le=25, description="bits of a trie's quantised probabilities and backoffs; 0: not quantised"
+    )
+    language_models: str = Field(
+        default="",
+        description="folder of LANG.sp.model and LANG.arpa.bin (CCNet's own, say) to use as they are: URI or path",
+    )
+    language_models_sha256: str = _digest("folder")
+    cut_offs: str = Field(
+        default="",
+        description="table of percentiles 30 and 60 by language, or CCNet's cutoff.csv: URI or path; empty: sampled",
+    )
+    cut_offs_sha256: str = _digest("table")
     release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
     buckets: tuple[Literal["head", "middle", "tail", "all"], ...] = Field(
         default=("head", "middle", "tail", "all"),
@@ -116,6 +149,22 @@ class RunSettings(BaseModel):
                 raise ValueError(f"{language!r} is no language of CC-100: wanted codes such as en, sw, zh-Hans")
         return tuple(sorted(set(languages)))
 
+    @model_validator(mode="after")
+    def _dumps_of_are_named(self) -> RunSettings:
+        for language, dumps in self.dumps_of.items():
+            if language not in self.languages:
+                raise ValueError(f"dumps_of names {language!r}, which is not among the languages: add or remove it")
+            if not dumps or not set(dumps) <= set(self.crawls):
+                raise ValueError(f"dumps_of {language!r} is {', '.join(dumps) or 'empty'}: wanted some of the crawls")
+        for crawl in self.crawls:
+            if not self.languages_of(crawl):
+                raise ValueError(f"dumps_of leaves {crawl} without a language: remove the crawl or name a language")
+        return self
+
+    def languages_of(self, crawl: str) -> tuple[str, ...]:
+        """The languages that are taken from a dump."""
+        return tuple(lang for lang in self.languages if crawl in self.dumps_of.get(lang, self.crawls))
+
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> RunSettings:
         """Check settings that came from outside.  Raises BadConfig with one line for all faults."""
@@ -148,11 +197,16 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
             return {"keep_first": s.dedup == "global"}
         case "identify":
             own = s.classifier_threshold
-            return {"languages": s.languages, "threshold": s.language_threshold, "classifier_threshold": own}
+            return {"languages": s.languages_of(unit.split("/")[0]), "threshold": s.language_threshold,
+                    "classifier_threshold": own, "unit": s.unit}  # fmt: skip
+        case "filter_perplexity":
+            return {"unit": s.unit}
         case "train_lid":
             return {"languages": s.languages}
         case "train_lm":
-            return {"order": s.language_model_order, "pieces": s.language_model_pieces}
+            return {"order": s.language_model_order, "pieces": s.language_model_pieces,
+                    "prune": s.language_model_prune, "structure": s.language_model_structure,
+                    "bits": s.language_model_bits}  # fmt: skip
         case "publish":
             return {"name": s.release}
         case "train_vocabulary":
@@ -177,6 +231,9 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
 # Units of the stage `ingest` and the setting that says where each comes from.
 INGESTED = {
     "language-identifier": "language_identifier",
+    "label-map": "label_map",
     "reference": "reference",
+    "language-models": "language_models",
+    "cut-offs": "cut_offs",
     "benchmarks": "benchmark_data",
 }

@@ -1,6 +1,7 @@
 """Per language, the perplexities that part head, middle and tail of this dump (CCNet's percentiles 30 and 60).
 
-CCNet ships a table made for its own language models; with models of our own the cut-offs come from a sample.
+CCNet ships a table made for its own language models; with models of our own the cut-offs come from a sample,
+unless a table is given.
 """
 
 from __future__ import annotations
@@ -24,8 +25,15 @@ class ChooseCutOffsConfig(StageConfig):
 
 
 def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -> None:
+    from ccnet.cut_offs import read_cut_offs
     from ccnet.perplexity import cut_offs, sample_perplexities
 
+    if given := inputs.of("ingest"):
+        [table] = inputs.paths(given[0]).values()
+        found = {language: asdict(limits) for language, limits in read_cut_offs(table).items()}
+        draft.write_json(CUT_OFFS, found)
+        draft.add({"languages": len(found), "documents_sampled": 0})
+        return
     shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("identify")]
     samples = sample_perplexities(shards, language_models(inputs), max_documents=config.max_documents, seed=config.seed)
     chosen = {lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found}
@@ -38,6 +46,7 @@ STAGE = Stage(
     version=1,
     config=ChooseCutOffsConfig,
     body=choose_cut_offs,
-    needs={"identify": Match.SAME_CRAWL, "train_lm": Match.ALL},
+    needs={"identify": Match.SAME_CRAWL, "train_lm": Match.ALL, "ingest": "cut-offs"},
+    optional=frozenset({"ingest"}),
     packages=("sentencepiece", "kenlm"),
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
+
+from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
@@ -12,6 +15,8 @@ from pipeline.stages.train_lm import language_models
 
 class FilterPerplexityConfig(StageConfig):
     """Nothing is thrown away here: whoever reads the corpus chooses the buckets."""
+
+    unit: Literal["document", "paragraph"] = Field(default="document", description="what is scored (CCNet: document)")
 
 
 def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Draft) -> None:
@@ -24,6 +29,7 @@ def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Dra
             language_models(inputs),
             {language: CutOffs(**values) for language, values in table.items()},
             draft.path("documents.parquet"),
+            paragraphs=config.unit == "paragraph",
         )
     )
 

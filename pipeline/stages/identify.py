@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
-from pipeline.stages.train_lid import CLASSIFIER, CODES
+from pipeline.stages.train_lid import CLASSIFIER, CODES, given_identifier
 
 
 class IdentifyConfig(StageConfig):
@@ -19,19 +20,20 @@ class IdentifyConfig(StageConfig):
     classifier_threshold: float = Field(
         default=0.8, ge=0, le=1, description="least score at which our classifier's answer counts, on its own codes"
     )
+    unit: Literal["document", "paragraph"] = Field(default="document", description="what is named (CCNet: document)")
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.identify import LanguageIdentifier, identify_shard
     from ccnet.language_classifier import CombinedIdentifier
 
-    [model] = inputs.paths(inputs.one("ingest")).values()
-    identifier = LanguageIdentifier(model)
+    model, label_map = given_identifier(inputs)
+    identifier = LanguageIdentifier(model, label_map)
     for manifest in inputs.of("train_lid"):
         if any(artifact.name == CLASSIFIER for artifact in manifest.artifacts):
             codes = json.loads(inputs.path(manifest, CODES).read_text(encoding="utf-8"))["recall_of_identifier"]
             identifier = CombinedIdentifier(
-                model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold
+                model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold, label_map
             )
     documents = inputs.path(inputs.one("deduplicate"), "documents.parquet")
     counts = identify_shard(
@@ -40,6 +42,7 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
         draft.path("documents.parquet"),
         threshold=config.threshold,
         languages=config.languages,
+        paragraphs=config.unit == "paragraph",
     )
     draft.add(counts)
 
@@ -49,7 +52,7 @@ STAGE = Stage(
     version=2,
     config=IdentifyConfig,
     body=identify,
-    needs={"deduplicate": Match.SAME_UNIT, "ingest": "language-identifier", "train_lid": Match.ALL},
+    needs={"deduplicate": Match.SAME_UNIT, "ingest": ("language-identifier", "label-map"), "train_lid": Match.ALL},
     optional=frozenset({"train_lid"}),
     packages=("fasttext", "pyarrow"),
 )

@@ -37,8 +37,7 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     if not found:
         return
     held = held_out(found)
-    [identifier] = inputs.paths(inputs.named("ingest", "language-identifier")).values()
-    needed = needed_codes(held, LanguageIdentifier(identifier), config.languages, config.least_recall)
+    needed = needed_codes(held, LanguageIdentifier(*given_identifier(inputs)), config.languages, config.least_recall)
     draft.add({"codes": len(needed)})
     if not needed:
         return
@@ -48,6 +47,15 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     scores = f1_by_language(held, {language: answers(classifier, texts) for language, texts in held.items()})
     f1 = {code: scores[code] for code in needed}
     draft.write_json(CODES, {"recall_of_identifier": needed, "f1_on_held_out": f1})
+
+
+def given_identifier(inputs: Inputs) -> tuple[Path, dict[str, str] | None]:
+    """The fastText model that was given, and what its labels mean where a table says it."""
+    from ccnet.languages import read_label_map
+
+    [model] = inputs.paths(inputs.named("ingest", "language-identifier")).values()
+    tables = [m for m in inputs.of("ingest") if m.unit == "label-map"]
+    return model, read_label_map(next(iter(inputs.paths(tables[0]).values()))) if tables else None
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -61,7 +69,7 @@ STAGE = Stage(
     version=1,
     config=TrainLidConfig,
     body=train_lid,
-    needs={"ingest": ("language-identifier", "reference")},
+    needs={"ingest": ("language-identifier", "label-map", "reference")},
     optional=frozenset({"ingest"}),
     packages=("fasttext",),
 )

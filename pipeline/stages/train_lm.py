@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from pipeline.draft import Draft
+from pipeline.manifest import Manifest
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.tools import find_tool
 
@@ -18,14 +21,23 @@ SP_MODEL, ARPA_BIN = "sp.model", "arpa.bin"
 class TrainLmConfig(StageConfig):
     order: int = Field(default=5, ge=2, le=6, description="order of the n-grams (CCNet: 5)")
     pieces: int = Field(default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer")
+    prune: tuple[int, ...] = Field(default=(), description="lmplz --prune, a count an order")
+    structure: Literal["probing", "trie"] = Field(default="probing", description="build_binary's (CCNet: probing)")
+    bits: int = Field(default=0, ge=0, le=25, description="bits of a quantised trie; 0: not quantised")
 
 
 def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
-    """A language without reference text gets a manifest without a model: its documents go to the bucket `all`."""
+    """A given model is taken as it is; a language without reference text gets a manifest without a model: its
+    documents go to the bucket `all`."""
     from ccnet.language_model import train_language_model
 
-    wanted = (f"{draft.unit}.txt.gz", f"{draft.unit}.txt")
-    found = [(manifest, a.name) for manifest in inputs.of("ingest") for a in manifest.artifacts if a.name in wanted]
+    given = {name: _ingested(inputs, f"{draft.unit}.{name}") for name in (SP_MODEL, ARPA_BIN)}
+    if all(given.values()):
+        for name, [(manifest, artifact), *_] in given.items():
+            shutil.copyfile(inputs.path(manifest, artifact), draft.path(name))
+        draft.add({"models_given": 1})
+        return
+    found = _ingested(inputs, f"{draft.unit}.txt.gz", f"{draft.unit}.txt")
     if not found:
         draft.add({"lines": 0})
         return
@@ -38,11 +50,18 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
         build_binary=find_tool("build_binary"),
         order=config.order,
         vocabulary_size=config.pieces,
+        prune=config.prune,
+        structure=config.structure,
+        bits=config.bits,
     )
     draft.add(counts)
     for name in (SP_MODEL, ARPA_BIN):
         if (folder / name).exists():
             (folder / name).replace(draft.path(name))
+
+
+def _ingested(inputs: Inputs, *names: str) -> list[tuple[Manifest, str]]:
+    return [(manifest, a.name) for manifest in inputs.of("ingest") for a in manifest.artifacts if a.name in names]
 
 
 def _lines(path: Path, *, compressed: bool) -> Iterator[str]:
@@ -63,7 +82,7 @@ STAGE = Stage(
     version=2,
     config=TrainLmConfig,
     body=train_lm,
-    needs={"ingest": "reference"},
+    needs={"ingest": ("reference", "language-models")},
     optional=frozenset({"ingest"}),
     packages=("sentencepiece", "kenlm"),
 )

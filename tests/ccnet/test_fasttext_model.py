@@ -11,8 +11,10 @@ import fasttext
 import numpy as np
 import pytest
 
+from ccnet.document import CorpusError
 from ccnet.fasttext_model import FastTextModel, UnknownModel
 from ccnet.identify import LanguageIdentifier
+from ccnet.languages import read_label_map
 from embedded.sentences import WORDS, combination, sentence
 from pipeline.tools import LANGUAGE_IDENTIFIER
 
@@ -97,3 +99,23 @@ def test_a_damaged_model_is_told(corpus: Path, tmp_path: Path) -> None:
         (tmp_path / "cut").write_bytes(data[:size])
         with pytest.raises(UnknownModel, match=r"ends too early|no fastText model"):
             FastTextModel(tmp_path / "cut")
+
+
+def test_labels_of_glotlid_and_openlid_are_told_as_our_codes(corpus: Path, tmp_path: Path) -> None:
+    rows = corpus.read_text()
+    for code, label in (("en", "eng_Latn"), ("de", "deu_Latn"), ("sw", "swh_Latn"), ("es", "xxx_Latn")):
+        rows = rows.replace(f"__label__{code} ", f"__label__{label} ")
+    (tmp_path / "train.txt").write_text("\n".join(row for row in rows.splitlines() if "_Latn" in row))
+    train(tmp_path / "train.txt", maxn=3, epoch=40, lr=1.0).save_model(str(tmp_path / "model"))
+    texts = [sentence(WORDS[code], *combination(7)) for code in ("en", "de", "sw", "es")]
+    found = [label for label, _ in LanguageIdentifier(tmp_path / "model").identify(texts)]
+    assert found == ["en", "de", "sw", "xxx_Latn"]
+    (tmp_path / "map.tsv").write_text("__label__eng_Latn\tgd\nxxx_Latn\tes\n")
+    mapped = LanguageIdentifier(tmp_path / "model", read_label_map(tmp_path / "map.tsv")).identify(texts)
+    assert [label for label, _ in mapped] == ["gd", "deu_Latn", "swh_Latn", "es"]
+
+
+def test_a_label_map_with_an_unknown_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "map.tsv").write_text("eng_Latn\ten\ndeu_Latn\tgerman\n")
+    with pytest.raises(CorpusError, match="line 2: 'deu_Latn\\\\tgerman': wanted LABEL"):
+        read_label_map(tmp_path / "map.tsv")

@@ -1,0 +1,94 @@
+"""The corpus half of the walk, in process, with what a run may choose: dedup's scope, dumps by language, models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from embedded.crawls import make_small_crawls
+from pipeline.corpus_table import corpus_statistics_of
+from pipeline.errors import BadConfig
+from pipeline.flow import plan, select
+from pipeline.runner import run_work
+from pipeline.settings import RunSettings
+from pipeline.store import open_store
+from pipeline.tools import LANGUAGE_IDENTIFIER, find_tool
+
+pytestmark = pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    found = make_small_crawls(tmp_path_factory.mktemp("crawl"))
+    return {"source": found.base_uri, "crawls": found.crawls, "language_identifier": str(LANGUAGE_IDENTIFIER)}
+
+
+def corpus(store: Path, crawl: dict[str, Any], **choices: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The rows of the release, and how often each stage ran rather than stood already."""
+    settings = {"store": store.as_uri(), "languages": ["en", "de", "sw"], "min_characters": 100} | crawl | choices
+    works = select(plan(RunSettings.parse(settings)), "publish")
+    opened = open_store(settings["store"])
+    ran: dict[str, int] = {}
+    for work in works:
+        ran[work.stage] = ran.get(work.stage, 0) + (not opened.exists(work.key))
+        run_work(work, settings["store"])
+    manifest = opened.manifest(works[-1].key)
+    parts = [a for a in manifest.artifacts if a.name.endswith(".parquet")]
+    statistics = corpus_statistics_of(opened, {})
+    assert statistics["release"] == opened.uri(manifest.key)
+    return [row for part in parts for row in pq.ParquetFile(opened.open(part)).read().to_pylist()], ran
+
+
+def test_adding_a_dump_to_a_global_corpus_reads_hashes_alone_and_keeps_first_copies(
+    crawl: dict[str, Any], tmp_path: Path
+) -> None:
+    first, *_ = crawl["crawls"]
+    before, _ = corpus(tmp_path, crawl | {"crawls": [first]}, dedup="global")
+    after, ran = corpus(tmp_path, crawl, dedup="global", dedup_memory_gib=1e-6)
+    assert (ran["extract"], ran["hash_paragraphs"], ran["find_duplicates"], ran["deduplicate"]) == (2, 2, 1, 2)
+    kept = {(row["url"], row["text"]) for row in after if row["crawl"] == first}
+    assert kept == {(row["url"], row["text"]) for row in before}
+    paragraphs = [line for row in after for line in set(row["text"].split("\n"))]
+    assert len(paragraphs) == len(set(paragraphs))
+    by_dump, _ = corpus(tmp_path, crawl)
+    assert 0 < len(by_dump) != len(after)
+
+
+def test_a_language_is_taken_from_the_dumps_that_the_release_names(crawl: dict[str, Any], tmp_path: Path) -> None:
+    first, last = crawl["crawls"]
+    rows, _ = corpus(tmp_path, crawl, dumps_of={"en": [last]})
+    assert {row["crawl"] for row in rows if row["language"] == "en"} == {last}
+    assert {row["crawl"] for row in rows if row["language"] == "de"} == {first, last}
+
+
+def test_given_language_models_and_cut_offs_are_used_as_they_are(crawl: dict[str, Any], tmp_path: Path) -> None:
+    from ccnet.language_model import train_language_model
+    from embedded.written import reference_sentences
+
+    models = tmp_path / "models"
+    models.mkdir()
+    train_language_model(
+        reference_sentences()["en"], models, lmplz=find_tool("lmplz"), build_binary=find_tool("build_binary"), order=3,
+        vocabulary_size=300, prune=(0, 0, 1), structure="trie", bits=8,
+    )  # fmt: skip
+    for name in ("sp.model", "arpa.bin"):
+        (models / name).rename(models / f"en.{name}")
+    table = tmp_path / "cut_offs.tsv"
+    table.write_text("language\tpercentile_30\tpercentile_60\nen\t1\t1000000\n")
+    rows, _ = corpus(tmp_path / "store", crawl, language_models=str(models), cut_offs=str(table))
+    english = [row for row in rows if row["language"] == "en"]
+    assert {row["perplexity"] is None for row in english} == {False}
+    assert {row["perplexity"] for row in rows if row["language"] == "de"} == {None}
+    placed = open_store((tmp_path / "store").as_uri()).list("corpus/")
+    assert [key.split("/")[3] for key in placed if "/lang=en/" in key] == ["bucket=middle"]
+
+
+def test_dumps_that_the_run_does_not_have_are_refused(crawl: dict[str, Any]) -> None:
+    settings = crawl | {"store": "file:///none", "languages": ["en"]}
+    with pytest.raises(BadConfig, match=r"dumps_of 'en' is CC-MAIN-2001-01: wanted some of the crawls"):
+        RunSettings.parse(settings | {"dumps_of": {"en": ["CC-MAIN-2001-01"]}})
+    with pytest.raises(BadConfig, match="which is not among the languages"):
+        RunSettings.parse(settings | {"dumps_of": {"sw": crawl["crawls"]}})
