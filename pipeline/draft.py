@@ -47,6 +47,7 @@ class Draft:
         self.seconds = 0.0
         self.cpu_seconds = 0.0
         self._places: dict[str, str] = {}
+        self._reused: list[Artifact] = []
         self._next_progress = time.monotonic() + PROGRESS_EVERY_S
         self._next_log = time.monotonic() + LOG_EVERY_S
 
@@ -59,6 +60,10 @@ class Draft:
     def publish_at(self, name: str, key: str) -> None:
         """Publish the artifact `name` under a key of its own (the release, whose folders people read)."""
         self._places[name] = key
+
+    def reuse(self, artifact: Artifact) -> None:
+        """List an input's artifact as one's own, where it lies: nothing is copied."""
+        self._reused.append(artifact)
 
     def write_json(self, name: str, value: object) -> None:
         text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
@@ -133,6 +138,7 @@ class Draft:
         return manifest
 
     def _publish(self) -> Iterator[Artifact]:
+        yield from self._reused
         made = self.folder / "artifacts"
         for path in sorted(p for p in made.rglob("*") if p.is_file()) if made.is_dir() else ():
             name = path.relative_to(made).as_posix()

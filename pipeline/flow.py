@@ -50,20 +50,22 @@ STEPS = (
     Step("train_lm", "languages", ("ingest",)),
     Step("choose_cut_offs", "crawls", ("identify", "train_lm", "ingest")),
     Step("filter_perplexity", "slices", ("identify", "train_lm", "choose_cut_offs")),
-    Step("publish", "release", ("filter_perplexity",)),
+    Step("filter_documents", "slices", ("filter_perplexity", "ingest")),
+    Step("publish", "release", ("filter_documents",)),
     Step("train_vocabulary", "release", ("publish",)),
     Step("encode", "languages", ("publish", "train_vocabulary")),
     Step("pretrain", "model", ("encode", "train_vocabulary")),
     Step("export", "model", ("pretrain", "train_vocabulary")),
     Step("evaluate", "benchmarks", ("export", "ingest")),
-    Step("report", "release", ("extract", "deduplicate", "identify", "filter_perplexity", "publish",
+    Step("report", "release", ("extract", "deduplicate", "identify", "filter_documents", "publish",
                                "train_vocabulary", "encode", "pretrain", "evaluate")),
 )  # fmt: skip
 
 # The parts that run on their own (a DAG each); end_to_end is all of them.
 FLOWS: dict[str, tuple[str, ...]] = {
     "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "find_duplicates", "deduplicate",
-               "train_lid", "identify", "train_lm", "choose_cut_offs", "filter_perplexity"),
+               "train_lid", "identify", "train_lm", "choose_cut_offs", "filter_perplexity",
+               "filter_documents"),
     "release": ("publish", "train_vocabulary"),
     "pretrain": ("encode", "pretrain", "export"),
     "evaluate": ("evaluate", "report"),

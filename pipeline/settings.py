@@ -103,6 +103,14 @@ class RunSettings(BaseModel):
         description="table of percentiles 30 and 60 by language, or CCNet's cutoff.csv: URI or path; empty: sampled",
     )
     cut_offs_sha256: str = _digest("table")
+    filters: str = Field(
+        default="",
+        description="folder of blocked-urls.txt, boilerplate.txt, thresholds.tsv (any of them): URI or path; empty: "
+        "CCNet's steps alone",
+    )
+    filters_sha256: str = _digest("folder")
+    mask_contacts: bool = Field(default=False, description="mask emails and IP addresses")
+    keep_excluded: bool = Field(default=False, description="keep what the filters drop, with its reason, aside")
     release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
     buckets: tuple[Literal["head", "middle", "tail", "all"], ...] = Field(
         default=("head", "middle", "tail", "all"),
@@ -207,6 +215,8 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
             return {"order": s.language_model_order, "pieces": s.language_model_pieces,
                     "prune": s.language_model_prune, "structure": s.language_model_structure,
                     "bits": s.language_model_bits}  # fmt: skip
+        case "filter_documents":
+            return {"mask": s.mask_contacts, "keep_excluded": s.keep_excluded}
         case "publish":
             return {"name": s.release}
         case "train_vocabulary":
@@ -235,5 +245,6 @@ INGESTED = {
     "reference": "reference",
     "language-models": "language_models",
     "cut-offs": "cut_offs",
+    "filters": "filters",
     "benchmarks": "benchmark_data",
 }

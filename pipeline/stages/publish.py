@@ -21,7 +21,7 @@ def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.release import publish as publish_shards
     from ccnet.stats import corpus_statistics
 
-    shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("filter_perplexity")]
+    shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("filter_documents")]
     release = f"{config.name}-{draft.prefix.rsplit('/', 1)[1][:8]}"
     folder = draft.path("corpus")
     draft.add(publish_shards(shards, folder))
@@ -36,6 +36,6 @@ STAGE = Stage(
     version=2,
     config=PublishConfig,
     body=publish,
-    needs={"filter_perplexity": Match.ALL},
+    needs={"filter_documents": Match.ALL},
     packages=("pyarrow",),
 )

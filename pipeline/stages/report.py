@@ -125,7 +125,7 @@ STAGE = Stage(
     config=ReportConfig,
     body=report,
     needs=dict.fromkeys(
-        ("extract", "deduplicate", "identify", "filter_perplexity", "publish", "train_vocabulary", "encode",
+        ("extract", "deduplicate", "identify", "filter_documents", "publish", "train_vocabulary", "encode",
          "pretrain", "evaluate"), Match.ALL),
     packages=("matplotlib",),
 )  # fmt: skip

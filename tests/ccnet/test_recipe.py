@@ -112,7 +112,7 @@ def test_a_score_is_rounded_before_it_is_compared(tmp_path: Path) -> None:
                 def predict(self, text: str, *_: object) -> list[tuple[float, str]]:
                     return [(0.495 if "kept" in text else 0.494, "__label__en")]
 
-            self._model, self._batches = Model(), None
+            self._model, self._batches, self._code_of = Model(), None, {}
 
     write_documents(documents("kept", "not"), tmp_path / "in.parquet")
     counts = identify_shard(tmp_path / "in.parquet", Stub(), tmp_path / "out.parquet", threshold=0.5)

@@ -37,7 +37,7 @@ def corpus(store: Path, crawl: dict[str, Any], **choices: Any) -> tuple[list[dic
         run_work(work, settings["store"])
     manifest = opened.manifest(works[-1].key)
     parts = [a for a in manifest.artifacts if a.name.endswith(".parquet")]
-    statistics = corpus_statistics_of(opened, {})
+    statistics = corpus_statistics_of(opened, settings)
     assert statistics["release"] == opened.uri(manifest.key)
     return [row for part in parts for row in pq.ParquetFile(opened.open(part)).read().to_pylist()], ran
 
@@ -92,3 +92,26 @@ def test_dumps_that_the_run_does_not_have_are_refused(crawl: dict[str, Any]) -> 
         RunSettings.parse(settings | {"dumps_of": {"en": ["CC-MAIN-2001-01"]}})
     with pytest.raises(BadConfig, match="which is not among the languages"):
         RunSettings.parse(settings | {"dumps_of": {"sw": crawl["crawls"]}})
+
+
+def test_filters_drop_what_they_state_and_keep_it_aside(crawl: dict[str, Any], tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "thresholds.tsv").write_text("de\tlength\t1000000\t\n")
+    store = tmp_path / "store"
+    rows, _ = corpus(store, crawl, filters=str(rules), keep_excluded=True)
+    assert "de" not in {row["language"] for row in rows}
+    assert rows[0]["symbol_ratio"] < 0.2
+    opened = open_store(store.as_uri())
+    manifests = [opened.manifest(key) for key in opened.list("filter_documents/") if key.endswith("manifest.json")]
+    gone = [row for m in manifests for row in pq.read_table(opened.open(m.artifact("excluded.parquet"))).to_pylist()]
+    assert len(gone) == sum(m.counts["dropped_length"] for m in manifests) > 0
+    assert {(row["language"], row["reason"]) for row in gone} == {("de", "length")}
+    assert corpus_statistics_of(opened, {})["dropped"]["filter_documents"] == {"length": len(gone)}
+
+
+def test_without_filters_nothing_is_copied(crawl: dict[str, Any], tmp_path: Path) -> None:
+    corpus(tmp_path, crawl)
+    keys = open_store(tmp_path.as_uri()).list("filter_documents/")
+    assert keys
+    assert all(key.endswith("manifest.json") for key in keys)
