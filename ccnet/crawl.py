@@ -93,7 +93,7 @@ class CrawlSource:
     def paths(self, crawl: str, kind: str) -> list[str]:
         """The dump's list of `warc` or `wet` files.  Raises PermanentCrawlError for an unknown dump."""
         name = f"crawl-data/{crawl}/{kind}.paths.gz"
-        data = self._read(name)
+        data = self.read(name)
         try:
             lines = gzip.decompress(data).decode().split()
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
@@ -115,7 +115,8 @@ class CrawlSource:
         if not _is_whole(aside):
             aside.unlink()
             raise TransientCrawlError(f"{self.base}{path}: the gzip stream does not end well: fetch it again")
-        digest = hashlib.sha256(aside.read_bytes()).hexdigest()
+        with aside.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = aside.stat().st_size
         os.replace(aside, destination)
         return FetchedFile(destination, size, digest)
@@ -127,7 +128,8 @@ class CrawlSource:
             return Path(unquote(parts.path))
         return None if parts.scheme in ("http", "https") else Path(self.base)
 
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
+        """A small file whole, e.g. a listing."""
         if self._folder is not None:
             path = self._folder / name
             if not path.is_file():

@@ -120,8 +120,9 @@ def from_warc(record: Record, segment: str) -> Document | str:
     if response is None:
         return "not_http"
     digest = record.headers.get("warc-payload-digest", "")
-    if digest and "warc-truncated" not in record.headers and not matches(digest, response.payload):
-        return "digest_mismatch"
+    whole = "warc-truncated" not in record.headers
+    if digest and whole and not any(matches(digest, data) for data in (response.payload, response.joined())):
+        return "digest_mismatch"  # some crawlers take the digest before they join the chunks, some after
     if response.status != 200:
         return "not_ok"
     kind = record.headers.get("warc-identified-payload-type") or response.content_type.partition(";")[0].strip()

@@ -22,10 +22,12 @@ class HttpResponse:
 
     def body(self) -> bytes | None:
         """The body with chunks joined and compression undone; None where it cannot be undone."""
-        data = self.payload
-        if "chunked" in self.headers.get("transfer-encoding", "").lower():
-            data = _join_chunks(data)
-        return _decompress(data, self.headers.get("content-encoding", "").lower().strip())
+        return _decompress(self.joined(), self.headers.get("content-encoding", "").lower().strip())
+
+    def joined(self) -> bytes:
+        """The payload without its chunks' lengths, still compressed."""
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return _join_chunks(self.payload) if chunked else self.payload
 
 
 def parse_response(block: bytes) -> HttpResponse | None:

@@ -15,14 +15,12 @@ from ccnet.document import CorpusError
 from ccnet.fasttext_model import FastTextModel, UnknownModel
 from ccnet.languages import iso_labels
 from ccnet.paragraphs import split_paragraphs
+from ccnet.scripts import code_by_script
 from ccnet.shards import IDENTIFIED, open_writer, read_batches
 
 LABEL_PREFIX = "__label__"
 ISO_LABEL = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 CLOSE = 1e-5  # of a score to a rounding boundary or to the next score; the two computations differ by 4e-7 at most
-# Characters that only one of the two Chinese scripts writes; a document is what most of its marks are.
-SIMPLIFIED_ONLY = frozenset("们这来时会国为说个对发学经动问过还进样实现开关头东车马长门见贝")
-TRADITIONAL_ONLY = frozenset("們這來時會國為說個對發學經動問過還進樣實現開關頭東車馬長門見貝")
 
 
 class LanguageIdentifier:
@@ -78,13 +76,6 @@ class LanguageIdentifier:
         return label.removeprefix(LABEL_PREFIX), float(np.round(score, 2))  # numpy's rounding, as in CCNet
 
 
-def chinese_script(text: str) -> str:
-    """zh-Hans or zh-Hant by which script's own characters the text has more of."""
-    simplified = sum(character in SIMPLIFIED_ONLY for character in text)
-    traditional = sum(character in TRADITIONAL_ONLY for character in text)
-    return "zh-Hant" if traditional > simplified else "zh-Hans"
-
-
 def identify_shard(
     documents: Path,
     identifier: LanguageIdentifier,
@@ -96,8 +87,8 @@ def identify_shard(
 ) -> Counter[str]:
     """Write the documents whose score reaches the threshold and whose language is wanted (none named: all are).
 
-    lid.176 says `zh`; where zh-Hans or zh-Hant is wanted the script decides.  Per-language counts are `kept_LANG`.
-    `paragraphs`: each line is a row, named and counted of its own.
+    lid.176 says `zh` and `my`; where zh-Hans, zh-Hant or my_zaw is wanted the script decides.  Per-language counts
+    are `kept_LANG`.  `paragraphs`: each line is a row, named and counted of its own.
     """
     counts: Counter[str] = Counter()
     with open_writer(output, IDENTIFIED) as writer:
@@ -116,12 +107,10 @@ def identify_batch(
     languages: Collection[str] = (),
 ) -> pa.RecordBatch:
     """The documents of a batch that `identify_shard` keeps, with their language."""
-    chinese = {"zh-Hans", "zh-Hant"} & set(languages)
     rows, labels, scores = [], [], []
     texts = batch.column("text").to_pylist()
     for row, (label, score) in enumerate(identifier.identify(texts)):
-        if label == "zh" and chinese:
-            label = chinese_script(texts[row])
+        label = code_by_script(label, texts[row], languages)
         if score < threshold:
             counts["dropped_low_score"] += 1
         elif languages and label not in languages:

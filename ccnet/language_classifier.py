@@ -11,7 +11,9 @@ from pathlib import Path
 
 import fasttext
 
-from ccnet.identify import LABEL_PREFIX, LanguageIdentifier, chinese_script
+from ccnet.identify import LABEL_PREFIX, LanguageIdentifier
+from ccnet.languages import LANGUAGES
+from ccnet.scripts import code_by_script
 
 SAMPLE_CHARACTERS = 300  # a training example: about a paragraph
 HELD_OUT = 10  # every tenth sample tells what lid.176 confuses and how good the classifier is; it is not trained on
@@ -68,9 +70,9 @@ def needed_codes(
 
 
 def answers(identifier: LanguageIdentifier, texts: Sequence[str]) -> list[str]:
-    """Labels alone, zh told apart by script."""
+    """Labels alone, zh and my told apart by script."""
     labels = [label for label, _ in identifier.identify(texts)]
-    return [chinese_script(text) if label == "zh" else label for text, label in zip(texts, labels, strict=True)]
+    return [code_by_script(label, text, LANGUAGES) for text, label in zip(texts, labels, strict=True)]
 
 
 def train_classifier(found: Mapping[str, Sequence[str]], model: Path, *, epochs: int = 5, seed: int = 1) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ccnet.document import CorpusError
+from ccnet.near_duplicates import NearDuplicates
 from ccnet.shards import COMPRESSION, ROW_GROUP_DOCUMENTS, read_batches
 
 PENDING_BYTES = 256 << 20  # rows wait for a row group of sensible size no longer than this
@@ -70,20 +71,22 @@ class PartWriters:
         self._writers[key].write_table(table)
 
 
-def publish(shards: Sequence[Path], folder: Path) -> Counter[str]:
+def publish(shards: Sequence[Path], folder: Path, *, near_duplicates: float = 0.0) -> Counter[str]:
     """Split scored shards into lang=…/bucket=…/part-00000.parquet, in the order of the shards.
 
     A text that the same language already has from an earlier shard is dropped: dumps overlap.  (Ours: the paper
-    does not say what became of pages that several of its dumps hold.)
+    does not say what became of pages that several of its dumps hold.)  `near_duplicates`: the Jaccard similarity from
+    which a document that is almost an earlier one of its language is dropped as well; 0: none is.
     """
     counts: Counter[str] = Counter()
     seen: set[bytes] = set()
+    known = NearDuplicates(near_duplicates) if near_duplicates else None
     with PartWriters(
         lambda language, bucket: folder / f"lang={language}" / f"bucket={bucket}" / "part-00000.parquet"
     ) as writers:
         for shard in shards:
             for batch in read_batches(shard):
-                writers.write(_fresh(batch, seen, counts))
+                writers.write(_fresh(batch, seen, known, counts))
     if not writers.documents:
         raise CorpusError(f"none of the {len(shards)} shards holds a document: nothing to publish")
     return counts
@@ -97,19 +100,24 @@ def release_parts(folder: Path) -> list[Path]:
     return parts
 
 
-def _fresh(batch: pa.RecordBatch, seen: set[bytes], counts: Counter[str]) -> pa.RecordBatch:
-    """The rows whose (language, text) is new; 16 bytes of memory a document."""
+def _fresh(
+    batch: pa.RecordBatch, seen: set[bytes], known: NearDuplicates | None, counts: Counter[str]
+) -> pa.RecordBatch:
+    """The rows whose (language, text) is new, and unlike all before."""
     keep = []
     for row, (language, text) in enumerate(
         zip(batch.column("language").to_pylist(), batch.column("text").to_pylist(), strict=False)
     ):
         mark = hashlib.blake2b(f"{language}\n{text}".encode(), digest_size=16).digest()
-        if mark not in seen:
-            seen.add(mark)
+        if mark in seen:
+            counts["dropped_text_seen_before"] += 1
+        elif known is not None and known.earlier(text, language) is not None:
+            counts["dropped_near_duplicate"] += 1
+        else:
             keep.append(row)
+        seen.add(mark)
     counts["documents_in"] += batch.num_rows
     counts["documents_kept"] += len(keep)
-    counts["dropped_text_seen_before"] += batch.num_rows - len(keep)
     return batch.take(pa.array(keep, pa.int64()))
 
 

@@ -42,8 +42,7 @@ def add_signals(batch: pa.RecordBatch) -> pa.RecordBatch:
 def signals(text: str, language: str) -> dict[str, float]:
     """The values of one document, by the names of SIGNALS."""
     kinds = np.bincount(_kinds()[np.frombuffer(text.encode("utf-32-le", "replace"), "<u4")], minlength=4)
-    unspaced = language in LANGUAGES and LANGUAGES[language].script in UNSPACED
-    words = [character for character in text if not character.isspace()] if unspaced else text.split()
+    words = words_of(text, language)
     windows = list(zip(*(words[at:] for at in range(WINDOW)), strict=False))
     lines = [line for line in text.split("\n") if line]
     size = max(len(text), 1)
@@ -55,6 +54,13 @@ def signals(text: str, language: str) -> dict[str, float]:
         "repeated_ngrams": 1 - len(set(windows)) / len(windows) if windows else 0.0,
         "ended_lines": sum(line.endswith(ENDS) for line in lines) / max(len(lines), 1),
     }
+
+
+def words_of(text: str, language: str) -> list[str]:
+    """Words parted by spaces; of a script that has none, characters."""
+    if language in LANGUAGES and LANGUAGES[language].script in UNSPACED:
+        return [character for character in text if not character.isspace()]
+    return text.split()
 
 
 @cache

@@ -269,6 +269,25 @@ def export_text(release: Path, output: Path, buckets: str) -> None:
     _transform("export-text", release, output, buckets=tuple(filter(None, buckets.split(","))))
 
 
+@xlmr.command()
+@click.argument("languages", metavar="en,sw,ur")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--source", default="", help="base of the dumps, http or file [default: Wikimedia's CirrusSearch dumps]")
+@click.option("--field", type=click.Choice(["opening_text", "text"]), default="opening_text", show_default=True,
+              help="an article's opening (CCNet) or all of it, for languages of little text")  # fmt: skip
+@click.option("--max-articles", type=click.IntRange(1), default=1_000_000, show_default=True, help="of a language")
+def wikipedia(languages: str, output: Path, **options: Any) -> None:
+    """Reference text that language models are trained on: LANG.txt.gz, an article a line.
+
+    \b
+    Example: xlmr wikipedia sw,ur reference/ && xlmr corpus --crawl CC-MAIN-2019-35 --set reference=reference/
+    """
+    from pipeline.corpus_command import wikipedia_reference
+
+    wikipedia_reference(languages.split(","), output, Console(stderr=True), **options)
+    click.echo(output)
+
+
 def _transform(verb: str, source: Path, output: Path, crawl: str = "", buckets: Sequence[str] = ()) -> None:
     from pipeline import corpus_command
 

@@ -83,6 +83,27 @@ def _must_be_there(files: Sequence[Path], folder: Path) -> None:
         raise BadConfig(f"{folder}: no such folder: wanted one that holds LANG.sp.model and LANG.arpa.bin")
 
 
+def wikipedia_reference(
+    languages: Sequence[str], output: Path, console: Console, source: str, field: Any, max_articles: int
+) -> None:
+    """Write LANG.txt.gz of each language from the newest dump, with a line for each.  Raises FactoryError."""
+    from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.wikipedia import WIKIPEDIA, make_reference, wikis
+
+    try:
+        for wiki, codes in wikis(languages).items():
+            console.print(f"{wiki}wiki: looking for its newest dump")
+            dumps = CrawlSource(source or WIKIPEDIA)
+            counts = make_reference(dumps, wiki, codes, output, field=field, max_articles=max_articles)
+            for code in codes:
+                found = f"{counts[code]:,} articles" if code in counts else "already there"
+                console.print(f"{output / code}.txt.gz: {found}", highlight=False)
+    except TransientCrawlError as error:
+        raise SourceUnavailable(str(error)) from error
+    except (PermanentCrawlError, ValueError) as error:
+        raise BadInput(str(error)) from error
+
+
 def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequence[str]) -> str:
     """`xlmr minify`, `reproduce` and `export-text`: one line on what was done.  Raises FactoryError."""
     from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError

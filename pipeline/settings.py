@@ -112,6 +112,12 @@ class RunSettings(BaseModel):
     mask_contacts: bool = Field(default=False, description="mask emails and IP addresses")
     keep_excluded: bool = Field(default=False, description="keep what the filters drop, with its reason, aside")
     release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
+    near_duplicates: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Jaccard similarity of five-word shingles from which near-duplicates are dropped (MinHash); 0: off",
+    )
     buckets: tuple[Literal["head", "middle", "tail", "all"], ...] = Field(
         default=("head", "middle", "tail", "all"),
         min_length=1,
@@ -218,7 +224,7 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
         case "filter_documents":
             return {"mask": s.mask_contacts, "keep_excluded": s.keep_excluded}
         case "publish":
-            return {"name": s.release}
+            return {"name": s.release, "near_duplicates": s.near_duplicates}
         case "train_vocabulary":
             return {"size": s.vocabulary_size, "alpha": s.alpha, "buckets": s.buckets, "seed": s.seed}
         case "encode":

@@ -14,6 +14,9 @@ from pipeline.stage import Inputs, Match, Stage, StageConfig
 
 class PublishConfig(StageConfig):
     name: str = Field(default="cc100", description="name of the release")
+    near_duplicates: float = Field(
+        default=0.0, ge=0, le=1, description="Jaccard similarity from which near-duplicates are dropped; 0: none is"
+    )
 
 
 def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
@@ -24,7 +27,7 @@ def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
     shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("filter_documents")]
     release = f"{config.name}-{draft.prefix.rsplit('/', 1)[1][:8]}"
     folder = draft.path("corpus")
-    draft.add(publish_shards(shards, folder))
+    draft.add(publish_shards(shards, folder, near_duplicates=config.near_duplicates))
     names = [path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*.parquet"))]
     draft.write_json(STATISTICS, corpus_statistics(folder))
     for name in names:

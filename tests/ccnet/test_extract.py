@@ -12,7 +12,7 @@ import pytest
 from ccnet.document import CorpusError, Document
 from ccnet.extract import extract_files, from_wet
 from ccnet.warc import Record
-from tests.ccnet.museum import EXHIBITS, LINES, page, sha1
+from tests.ccnet.museum import EXHIBITS, LINES, good_html, page, response, sha1
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "real-cc"
@@ -120,3 +120,14 @@ def test_every_genuine_record_is_read_or_counted(tmp_path: Path) -> None:
             total += extract_files([("x", path)], tmp_path / "out.parquet", max_bad_fraction=99, min_characters=1)
     assert balanced(total)
     assert total["documents_kept"] > 150
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_digest_may_be_of_the_chunks_or_of_what_they_join_to(tmp_path: Path, joined: bool) -> None:
+    html = good_html("chunked")
+    body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (html[:100], html[100:], b""))
+    kind = "text/html; charset=utf-8\r\nTransfer-Encoding: chunked"
+    record = response(body, content_type=kind, digest=sha1(html if joined else body))
+    counts, rows = extract(gzip.compress(record), tmp_path)
+    assert counts["documents_kept"] == 1
+    assert "\r\n" not in str(rows[0]["text"])

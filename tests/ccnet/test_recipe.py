@@ -14,11 +14,12 @@ from ccnet.deduplicate import deduplicate_shard
 from ccnet.document import Bucket, Document
 from ccnet.duplicates import find_duplicates, load_hashes
 from ccnet.hashing import hash_lines, hash_shard
-from ccnet.identify import LanguageIdentifier, chinese_script, identify_shard
+from ccnet.identify import LanguageIdentifier, identify_shard
 from ccnet.language_model import train_language_model
 from ccnet.normalize import normalize_for_dedup, normalize_for_language_model
 from ccnet.perplexity import CutOffs, LanguageModel, bucket, cut_offs
 from ccnet.release import publish
+from ccnet.scripts import burmese_encoding, chinese_script, code_by_script
 from ccnet.shards import SCORED, write_documents
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,13 @@ def test_percentiles_are_thirty_and_sixty() -> None:
 def test_chinese_is_told_apart_by_its_script() -> None:
     assert chinese_script("我们说这个问题") == "zh-Hans"
     assert chinese_script("我們說這個問題") == "zh-Hant"
+    assert code_by_script("zh", "我們", ["en"]) == "zh"
+
+
+def test_zawgyi_is_told_from_unicode_burmese() -> None:
+    assert burmese_encoding("မြန်မာစာ ရေးသည်") == "my"
+    assert burmese_encoding("ျမန္မာစာ ေရးသည္") == "my_zaw"
+    assert code_by_script("my", "ျမန္မာစာ ေရးသည္", ["my"]) == "my"
 
 
 def test_a_score_is_rounded_before_it_is_compared(tmp_path: Path) -> None:
@@ -149,6 +157,21 @@ def test_little_text_gives_no_model(tmp_path: Path) -> None:
     counts = train_language_model(["too little"], tmp_path, lmplz=Path("/no"), build_binary=Path("/no"))
     assert counts["characters"] == 10
     assert not (tmp_path / "arpa.bin").exists()
+
+
+def test_near_duplicates_are_dropped_where_asked_for_and_in_their_language_alone(tmp_path: Path) -> None:
+    lines = ["".join(chr(97 + (n * k + k) % 26) for k in range(1, 6)) for n in range(1, 81)]
+    text, almost, other = " ".join(lines), " ".join([*lines[:-2], "two", "words"]), " ".join(lines[::-1])
+    rows = [("en", text), ("en", almost), ("en", other), ("de", almost)]
+    columns = {field.name: [None] * len(rows) for field in SCORED}
+    columns |= {"url": ["u"] * 4, "cc_segment": ["s"] * 4, "bucket": ["all"] * 4}
+    columns |= {"language": [row[0] for row in rows], "text": [row[1] for row in rows]}
+    pq.write_table(pa.table(columns, schema=SCORED), tmp_path / "shard")
+    assert publish([tmp_path / "shard"], tmp_path / "all")["documents_kept"] == 4
+    counts = publish([tmp_path / "shard"], tmp_path / "corpus", near_duplicates=0.8)
+    assert (counts["documents_kept"], counts["dropped_near_duplicate"]) == (3, 1)
+    found = pq.read_table(tmp_path / "corpus" / "lang=en", partitioning=None).column("text").to_pylist()
+    assert found == [text, other]
 
 
 def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
