@@ -44,7 +44,7 @@ def exact(documents: list[Document], labels: Labels, *, keep_first: bool) -> dic
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_documents(documents, folder / "in.parquet")
-        hash_shard(folder / "in.parquet", folder / "hashes.npy")
+        hash_shard(folder / "in.parquet", [folder / "hashes.npy"])
         find_duplicates([folder / "hashes.npy"], [folder / "losses"], keep_first=keep_first)
         own = np.load(folder / "hashes.npy")
         once = own["hash"][own["repeated"] == 1] if keep_first else None

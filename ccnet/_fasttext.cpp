@@ -1,6 +1,7 @@
 // The hidden layer of a fastText classifier for many texts at once, from the model's own tables.
-// Subword hashes are rolled instead of built as strings, pruned subwords are told by one bit each, and quantised rows
-// come decoded: the same rows are added in the same order as in fastText, so the sums are the same floats.
+// Subword hashes are rolled instead of built as strings, pruned subwords are told by one bit each, the rows of a word
+// are remembered, and quantised rows come decoded: the same rows are added in the same order as in fastText, so the sums
+// are the same floats.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,11 +16,51 @@
 namespace {
 
 const char* const CAPSULE = "ccnet._fasttext.model";
+const int LID_DIM = 16;  // of lid.176; sums of that size stay in registers
 const uint32_t FNV_START = 2166136261u, FNV_PRIME = 16777619u;
 
 inline uint32_t step(uint32_t hash, char byte) {  // fastText hashes signed characters
   return (hash ^ static_cast<uint32_t>(static_cast<int8_t>(byte))) * FNV_PRIME;
 }
+
+// The rows of words met before: text is Zipfian, so most words are.  When it is full it begins anew.
+const size_t MAX_WORD_BYTES = 64, MAX_WORDS = 1u << 19;
+
+class WordRows {
+ public:
+  struct Span {
+    size_t text, rows;
+    uint32_t length, count, hash;
+  };
+
+  const Span* find(const char* text, size_t length, uint32_t hash) const {
+    const size_t mask = slots_.size() - 1;
+    for (size_t slot = hash & mask; slots_[slot]; slot = (slot + 1) & mask) {
+      const Span& span = spans_[slots_[slot] - 1];
+      if (span.hash == hash && span.length == length && !memcmp(texts_.data() + span.text, text, length)) return &span;
+    }
+    return nullptr;
+  }
+
+  const int32_t* rows(const Span& span) const { return rows_.data() + span.rows; }
+
+  void remember(const char* text, size_t length, uint32_t hash, const std::vector<int32_t>& rows) {
+    if (length > MAX_WORD_BYTES) return;
+    if (spans_.size() == MAX_WORDS) *this = WordRows();
+    size_t slot = hash & (slots_.size() - 1);
+    while (slots_[slot]) slot = (slot + 1) & (slots_.size() - 1);
+    spans_.push_back({texts_.size(), rows_.size(), static_cast<uint32_t>(length), static_cast<uint32_t>(rows.size()), hash});
+    slots_[slot] = static_cast<uint32_t>(spans_.size());
+    texts_.append(text, length);
+    rows_.insert(rows_.end(), rows.begin(), rows.end());
+  }
+
+ private:
+  std::vector<uint32_t> slots_ = std::vector<uint32_t>(2 * MAX_WORDS, 0);  // open addressing: span + 1, 0 where free
+  std::vector<Span> spans_;
+  std::string texts_;
+  std::vector<int32_t> rows_;
+};
 
 inline bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; }
 
@@ -34,6 +75,8 @@ struct Model {
   std::vector<int32_t> slots;  // open addressing: word + 1, 0 where free
   std::vector<uint64_t> kept;  // one bit a bucket
   std::vector<int32_t> row_of; // bucket -> row behind the words
+  WordRows known;
+  std::vector<int32_t> fresh;  // the rows of a word that is not known
 
   ~Model() {
     if (rows.obj) PyBuffer_Release(&rows);
@@ -67,14 +110,29 @@ struct Model {
     return static_cast<uint32_t>((static_cast<unsigned __int128>(inverse * hash) * buckets) >> 64);
   }
 
-  void add(int64_t row, float* sum) const {
-    const float* values = static_cast<const float*>(rows.buf) + row * dim;
-    for (int i = 0; i < dim; i++) sum[i] += values[i];
+  void add(const int32_t* ids, size_t count, float* sum) const {
+    if (dim == LID_DIM)
+      add_in_registers<LID_DIM>(ids, count, sum);
+    else
+      for (size_t row = 0; row < count; row++) {
+        const float* values = static_cast<const float*>(rows.buf) + static_cast<int64_t>(ids[row]) * dim;
+        for (int i = 0; i < dim; i++) sum[i] += values[i];
+      }
   }
 
-  // A word between < and >; returns how many rows were added.
-  int64_t add_subwords(const std::string& word, float* sum) const {
-    int64_t added = 0;
+  template <int D>
+  void add_in_registers(const int32_t* ids, size_t count, float* sum) const {
+    float sums[D];
+    for (int i = 0; i < D; i++) sums[i] = sum[i];
+    for (size_t row = 0; row < count; row++) {
+      const float* values = static_cast<const float*>(rows.buf) + static_cast<int64_t>(ids[row]) * D;
+      for (int i = 0; i < D; i++) sums[i] += values[i];
+    }
+    for (int i = 0; i < D; i++) sum[i] = sums[i];
+  }
+
+  // Appends the rows of a word's subwords; the word stands between < and >.
+  void subwords(const std::string& word, std::vector<int32_t>& out) const {
     const size_t size = word.size();
     for (size_t i = 0; i < size; i++) {
       if ((word[i] & 0xC0) == 0x80) continue;
@@ -87,18 +145,16 @@ struct Model {
         const uint32_t bucket = remainder(hash);
         if (pruned) {
           if (!(kept[bucket >> 6] >> (bucket & 63) & 1)) continue;
-          add(static_cast<int64_t>(words) + row_of[bucket], sum);
+          out.push_back(words + row_of[bucket]);
         } else {
-          add(static_cast<int64_t>(words) + bucket, sum);
+          out.push_back(words + static_cast<int32_t>(bucket));
         }
-        added++;
       }
     }
-    return added;
   }
 
   // False where a token is the end-of-line mark or a label: fastText treats those in ways of its own.
-  bool hidden(const char* text, const char* end, float* out) const {
+  bool hidden(const char* text, const char* end, float* out) {
     for (int i = 0; i < dim; i++) out[i] = 0;
     int64_t added = 0;
     std::string word;
@@ -109,23 +165,30 @@ struct Model {
       while (text < end && !is_space(*text)) hash = step(hash, *text++);
       const size_t length = static_cast<size_t>(text - begin);
       if (!length) break;
+      if (const WordRows::Span* span = known.find(begin, length, hash)) {
+        add(known.rows(*span), span->count, out);
+        added += span->count;
+        continue;
+      }
       if (*begin == '_' && length >= 9 && !memcmp(begin, "__label__", 9)) return false;
       if (length == 4 && !memcmp(begin, "</s>", 4)) return false;
       const int id = find(begin, length, hash);
       if (id >= words) return false;
-      if (id >= 0) {
-        add(id, out);
-        added++;
-        if (max_n <= 0) continue;
+      fresh.clear();
+      if (id >= 0) fresh.push_back(id);
+      if (id < 0 || max_n > 0) {
+        word.assign(1, '<').append(begin, length).push_back('>');
+        subwords(word, fresh);
       }
-      word.assign(1, '<').append(begin, length).push_back('>');
-      added += add_subwords(word, out);
+      add(fresh.data(), fresh.size(), out);
+      added += static_cast<int64_t>(fresh.size());
+      known.remember(begin, length, hash, fresh);
     }
     uint32_t hash = FNV_START;
     for (const char* c = "</s>"; *c; c++) hash = step(hash, *c);
     const int mark = find("</s>", 4, hash);
     if (mark >= 0) {
-      add(mark, out);
+      add(&mark, 1, out);
       added++;
     }
     if (!added) return false;

@@ -67,6 +67,12 @@ def choose_paths(paths: Sequence[str], piece: CrawlSlice, max_files: int = 0) ->
     return list(taken[start:end])
 
 
+def crawl_of(path: str) -> str:
+    """CC-MAIN-2019-35 of crawl-data/CC-MAIN-2019-35/segments/…; "" of any other path."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 and parts[0] == "crawl-data" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
     """A file that came whole."""

@@ -42,39 +42,39 @@ def deduplicate_batch(
     drop: NDArray[np.bool_] | None = None,
 ) -> pa.RecordBatch:
     """The batch without duplicate lines; `hashes` are those of all its lines, `drop` marks lines that go as well."""
-    lines = batch.column("nlines").to_pylist()
+    lines = batch.column("nlines").to_numpy()
     stays = first_in_document(hashes, lines) & ~_among(hashes, duplicates)
     if drop is not None:
         stays &= ~drop
-    rows, kept = _keep_lines(batch.column("text").to_pylist(), lines, stays)
+    ends = np.cumsum([0, *lines])
+    kept_before = np.concatenate([[0], np.cumsum(stays)])
+    kept = np.diff(kept_before[ends])  # lines of each document
+    rows = np.flatnonzero(kept)
+    ids = (np.arange(len(hashes)) - np.repeat(ends[:-1], lines))[stays]
+    texts = _texts(batch.column("text"), rows, np.split(ids, kept_before[ends[1:-1]]), kept == lines)
+    lengths = [len(text) for text in texts]
     counts["paragraphs_in"] += len(hashes)
-    counts["paragraphs_kept"] += sum(len(ids) for ids, _ in kept)
+    counts["paragraphs_kept"] += len(ids)
     counts["documents_in"] += batch.num_rows
     counts["documents_kept"] += len(rows)
     counts["dropped_only_duplicate_paragraphs"] += batch.num_rows - len(rows)
-    counts["characters_kept"] += sum(len(text) for _, text in kept)
+    counts["characters_kept"] += sum(lengths)
     columns = {name: batch.column(name).take(pa.array(rows, pa.int64())) for name in UNCHANGED}
-    columns |= {"text": [text for _, text in kept], "line_ids": [ids for ids, _ in kept]}
-    columns |= {"length": [len(text) for _, text in kept], "nlines": [len(ids) for ids, _ in kept]}
+    offsets = np.concatenate([[0], np.cumsum(kept[rows])])
+    columns["line_ids"] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(ids, pa.int32()))
+    columns |= {"text": texts, "length": lengths, "nlines": kept[rows]}
     return pa.RecordBatch.from_pydict(columns, schema=EXTRACTED)
 
 
-def _keep_lines(
-    texts: Sequence[str], lines: Sequence[int], stays: NDArray[np.bool_]
-) -> tuple[list[int], list[tuple[list[int], str]]]:
-    """Which documents keep a line, and of each the indices of its kept lines and its text."""
-    ends = np.cumsum([0, *lines])
-    rows, kept = [], []
-    for row, text in enumerate(texts):
-        ids = np.flatnonzero(stays[ends[row] : ends[row + 1]]).tolist()
-        if len(ids) == lines[row]:
-            rows.append(row)
-            kept.append((ids, text))
-        elif ids:
-            parts = text.split("\n")
-            rows.append(row)
-            kept.append((ids, "\n".join([parts[i] for i in ids])))
-    return rows, kept
+def _texts(
+    column: pa.Array, rows: NDArray[np.int64], ids: Sequence[NDArray[np.int64]], whole: NDArray[np.bool_]
+) -> list[str]:
+    """The texts of the rows, of which those that are not whole keep the lines `ids` alone."""
+    texts: list[str] = column.take(pa.array(rows, pa.int64())).to_pylist()
+    for at in np.flatnonzero(~whole[rows]).tolist():
+        lines = texts[at].split("\n")
+        texts[at] = "\n".join([lines[line] for line in ids[rows[at]].tolist()])
+    return texts
 
 
 def _among(hashes: Hashes, duplicates: Hashes) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """Which paragraphs each shard must lose, from the sorted hashes of all shards, in bounded memory.
 
-Hashes are uniform (SHA-1), so the space of 64 bits is cut into as many equal ranges as the memory asks for, and a
-range is merged over all shards at a time: files are memory-mapped, and a shard's own duplicates are written as found.
+Hashes are uniform (SHA-1), so their space is cut into as many equal ranges as the memory asks for, and a range is
+merged over all shards at a time: files are memory-mapped, and a shard's own duplicates are written as found.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ccnet.hashing import Hashes
+from ccnet.hashing import Hashes, range_edges
 
 DEFAULT_MEMORY_BYTES = 2 << 30
+BLOCK = 1 << 22  # hashes looked at together
 BYTES_PER_HASH = 64  # of a range while it is merged: hash, shard, order, and both in that order
 
 
@@ -25,17 +27,19 @@ def find_duplicates(
     *,
     keep_first: bool = False,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    part: tuple[int, int] = (0, 1),
 ) -> Counter[str]:
     """Write, for the last len(outputs) of the shards' hash files, the sorted hashes that the shard must lose.
 
     CCNet's rule: every hash that two documents of the shards have.  `keep_first`: every hash that an earlier shard
     has; what several documents of one shard have is left to `deduplicate_shard`, which keeps the first.
-    The files are plain little-endian uint64.
+    The files are plain little-endian uint64.  `part`: which of how many ranges the hash files hold (`hash_shard`).
     """
     entries = [np.load(path, mmap_mode="r") for path in shards]
     total = sum(len(found) for found in entries)
     ranges = max(1, -(-total * BYTES_PER_HASH // memory_bytes))
-    edges = np.array([(1 << 64) * i // ranges for i in range(1, ranges)], "<u8")
+    low, high = ((1 << 64) * bound // part[1] for bound in (part[0], part[0] + 1))
+    edges = range_edges(ranges, low, high)
     cuts = [[0, *np.searchsorted(found["hash"], edges).tolist(), len(found)] for found in entries]
     skipped = len(shards) - len(outputs)
     counts: Counter[str] = Counter(hashes=total, ranges=ranges, duplicates=0)
@@ -70,3 +74,21 @@ def _losses(parts: Sequence[np.ndarray], keep_first: bool) -> list[Hashes]:
     flags[order] = lost
     ends = np.cumsum([len(part) for part in parts])
     return [found[flag] for found, flag in zip(np.split(hashes, ends[:-1]), np.split(flags, ends[:-1]), strict=True)]
+
+
+def first_copies(hashes: Hashes, memory_bytes: int) -> NDArray[np.bool_]:
+    """Where a hash comes for the first time; `hashes`, in any order, may be memory-mapped."""
+    stays = np.zeros(len(hashes), bool)
+    ranges = max(1, -(-len(hashes) * BYTES_PER_HASH // memory_bytes))
+    edges = range_edges(ranges)
+    for index in range(ranges):
+        blocks = [_rows_in(hashes, start, edges, index) for start in range(0, len(hashes), BLOCK)]
+        rows = np.concatenate([np.empty(0, np.int64), *blocks])
+        stays[rows[np.unique(hashes[rows], return_index=True)[1]]] = True
+    return stays
+
+
+def _rows_in(hashes: Hashes, start: int, edges: Hashes, index: int) -> NDArray[np.int64]:
+    """The rows, among BLOCK from `start` on, whose hash lies in the range."""
+    block = hashes[start : start + BLOCK]
+    return start + np.flatnonzero(np.searchsorted(edges, block, side="right") == index)

@@ -28,7 +28,7 @@ def hash_lines(texts: Sequence[str]) -> Hashes:
     return np.frombuffer(bytes(raw), dtype="<u8")
 
 
-def first_in_document(hashes: Hashes, lines: Sequence[int]) -> NDArray[np.bool_]:
+def first_in_document(hashes: Hashes, lines: Sequence[int] | NDArray[np.int32]) -> NDArray[np.bool_]:
     """Where a document has the hash for the first time; `lines` says how many of them each document has."""
     document = np.repeat(np.arange(len(lines)), lines)
     order = np.lexsort((hashes, document))  # stable: equal hashes of a document stay in the order of its lines
@@ -38,16 +38,22 @@ def first_in_document(hashes: Hashes, lines: Sequence[int]) -> NDArray[np.bool_]
     return first
 
 
-def hash_shard(documents: Path, output: Path) -> Counter[str]:
-    """Write the shard's distinct hashes, sorted, each with whether two documents have it."""
+def range_edges(ranges: int, low: int = 0, high: int = 1 << 64) -> Hashes:
+    """Where [low, high) is cut into equal ranges: the first hash of each but the first.  SHA-1 fills them alike."""
+    return np.array([low + (high - low) * index // ranges for index in range(1, ranges)], "<u8")
+
+
+def hash_shard(documents: Path, outputs: Sequence[Path]) -> Counter[str]:
+    """Write the shard's distinct hashes, sorted, each with whether two documents have it; a range of them to each
+    of the outputs."""
     batches = read_batches(documents, ["text", "nlines"])
     return write_hashes(
         ((hash_lines(batch.column("text").to_pylist()), batch.column("nlines").to_pylist()) for batch in batches),
-        output,
+        outputs,
     )
 
 
-def write_hashes(batches: Iterable[tuple[Hashes, Sequence[int]]], output: Path) -> Counter[str]:
+def write_hashes(batches: Iterable[tuple[Hashes, Sequence[int]]], outputs: Sequence[Path]) -> Counter[str]:
     """As `hash_shard`, from the hashes of all lines and how many of them each document has."""
     found, documents = [np.empty(0, "<u8")], 0
     for hashes, lines in batches:
@@ -56,6 +62,8 @@ def write_hashes(batches: Iterable[tuple[Hashes, Sequence[int]]], output: Path) 
     hashes, times = np.unique(np.concatenate(found), return_counts=True)
     entries = np.empty(len(hashes), ENTRY)
     entries["hash"], entries["repeated"] = hashes, times > 1
-    with output.open("wb") as file:
-        np.save(file, entries)
+    cuts = np.searchsorted(entries["hash"], range_edges(len(outputs)))
+    for output, part in zip(outputs, np.split(entries, cuts), strict=True):
+        with output.open("wb") as file:
+            np.save(file, part)
     return Counter(documents_hashed=documents, hashes=len(hashes), repeated=int((times > 1).sum()))

@@ -15,8 +15,10 @@ from ccnet.document import CorpusError
 from ccnet.fasttext_model import FastTextModel, UnknownModel
 from ccnet.languages import iso_labels
 from ccnet.paragraphs import split_paragraphs
+from ccnet.release import PartWriters
+from ccnet.sample import LanguageSample
 from ccnet.scripts import code_by_script
-from ccnet.shards import IDENTIFIED, open_writer, read_batches
+from ccnet.shards import IDENTIFIED, read_batches
 
 LABEL_PREFIX = "__label__"
 ISO_LABEL = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
@@ -79,22 +81,27 @@ class LanguageIdentifier:
 def identify_shard(
     documents: Path,
     identifier: LanguageIdentifier,
-    output: Path,
+    folder: Path,
     *,
     threshold: float = 0.5,
     languages: Collection[str] = (),
     paragraphs: bool = False,
+    sample: LanguageSample | None = None,
 ) -> Counter[str]:
-    """Write the documents whose score reaches the threshold and whose language is wanted (none named: all are).
+    """Write the documents whose score reaches the threshold and whose language is wanted (none named: all are), each
+    to the LANG.parquet of its language.
 
     lid.176 says `zh` and `my`; where zh-Hans, zh-Hant or my_zaw is wanted the script decides.  Per-language counts
-    are `kept_LANG`.  `paragraphs`: each line is a row, named and counted of its own.
+    are `kept_LANG`.  `paragraphs`: each line is a row, named and counted of its own.  `sample` takes of what is kept.
     """
     counts: Counter[str] = Counter()
-    with open_writer(output, IDENTIFIED) as writer:
+    with PartWriters(lambda language: folder / f"{language}.parquet", by=("language",)) as writers:
         for batch in read_batches(documents):
             rows = split_paragraphs(batch) if paragraphs else batch
-            writer.write_batch(identify_batch(rows, identifier, counts, threshold=threshold, languages=languages))
+            kept = identify_batch(rows, identifier, counts, threshold=threshold, languages=languages)
+            writers.write(kept)
+            if sample is not None:
+                sample.add(kept.column("language").to_pylist(), kept.column("text").to_pylist())
     return counts
 
 

@@ -68,7 +68,7 @@ def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     seen: set[str] = set()
     with path.open("w", encoding="utf-8") as file:
-        for line in _normalized(lines):
+        for line in _normalized(_counted(lines, counts)):
             for part in _short(line):
                 file.write(part + "\n")
                 counts["lines"] += 1
@@ -78,6 +78,12 @@ def _write_clean(lines: Iterable[str], path: Path) -> Counter[str]:
                 break
     counts["distinct_characters"] = len(seen)
     return counts
+
+
+def _counted(lines: Iterable[str], counts: Counter[str]) -> Iterator[str]:
+    for line in lines:
+        counts["reference_bytes"] += len(line.encode())
+        yield line
 
 
 def _normalized(lines: Iterable[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ccnet.document import CorpusError
 from ccnet.extract import read_documents
-from ccnet.release import PartWriters, release_parts
+from ccnet.release import PartWriters, bucket_of, release_parts
 from ccnet.shards import BATCH_DOCUMENTS, COMPRESSION, SCORED
 
 LEFT_OUT = ("text", "title")
@@ -72,7 +72,7 @@ def _rows_by_file(minified: Path) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
     for part in release_parts(minified):
         table = pq.ParquetFile(part).read().to_pylist()
-        bucket = part.parent.name.removeprefix("bucket=")
+        bucket = bucket_of(part)
         for row in table:
             row.setdefault("bucket", bucket)
             if FINGERPRINT not in row:

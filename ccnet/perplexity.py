@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import kenlm
@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import sentencepiece
 
+from ccnet.crawl import crawl_of
 from ccnet.document import Bucket
 from ccnet.hashing import CHUNK_DOCUMENTS
 from ccnet.normalize import normalize_for_language_model
 from ccnet.paragraphs import join_paragraphs
+from ccnet.sample import merge_samples
 from ccnet.shards import SCORED, open_writer, read_batches
 
 ModelFiles = Mapping[str, tuple[Path, Path]]  # language -> sp.model, arpa.bin
@@ -36,6 +38,7 @@ class LanguageModel:
     def __init__(self, pieces: Path, ngrams: Path) -> None:
         self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
         self._ngrams = kenlm.Model(str(ngrams))
+        self._pieces_have_no_space = self._no_space_is_left()
 
     def perplexities(self, texts: Sequence[str]) -> list[float]:
         """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM)."""
@@ -43,12 +46,20 @@ class LanguageModel:
         for start in range(0, len(texts), CHUNK_DOCUMENTS):
             lines = normalize_for_language_model(texts[start : start + CHUNK_DOCUMENTS])
             encoded = self._pieces.encode(lines, out_type=str, num_threads=1)
-            found += [self._perplexity(" ".join(pieces)) for pieces in encoded]
+            found += [self._perplexity(pieces) for pieces in encoded]
         return found
 
-    def _perplexity(self, line: str) -> float:
-        tokens = len(line.split()) + 1
+    def _perplexity(self, pieces: list[str]) -> float:
+        line = " ".join(pieces)
+        tokens = (len(pieces) if self._pieces_have_no_space else len(line.split())) + 1
         return float(round(10.0 ** (-self._ngrams.score(line) / tokens), 1))
+
+    def _no_space_is_left(self) -> bool:
+        """Whether the model makes every white space a part of no piece, so that pieces need not be split again."""
+        spaces = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+        found = self._pieces.encode([f"a {space}a{space} {space}" for space in spaces], out_type=str)
+        every = [self._pieces.id_to_piece(piece) for piece in range(self._pieces.get_piece_size())]
+        return not any(character.isspace() for piece in chain(every, *found) for character in piece)
 
 
 def cut_offs(perplexities: Sequence[float], head: int = 30, tail: int = 60) -> CutOffs:
@@ -86,47 +97,29 @@ def score_shard(
 def score_batch(
     batch: pa.RecordBatch, models: LanguageModels, limits: Mapping[str, CutOffs], counts: Counter[str]
 ) -> pa.RecordBatch:
-    """The batch with perplexity and bucket."""
+    """The batch with perplexity, bucket and dump."""
     scores = models.score(batch)
     languages = batch.column("language").to_pylist()
     buckets = [bucket(score, limits.get(language)) for score, language in zip(scores, languages, strict=True)]
     counts.update(f"bucket_{found}" for found in buckets)
     counts["documents_in"] += batch.num_rows
     counts["documents_kept"] += batch.num_rows
-    added = [pa.array(scores, pa.float64()), pa.array([str(found) for found in buckets], pa.string())]
+    crawls = [crawl_of(segment) for segment in batch.column("cc_segment").to_pylist()]
+    added = [
+        pa.array(scores, pa.float64()),
+        pa.array([str(b) for b in buckets], pa.string()),
+        pa.array(crawls, pa.string()),
+    ]
     return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=SCORED)
 
 
-def sample_perplexities(
-    shards: Sequence[Path], models: ModelFiles, *, max_documents: int, seed: int
-) -> dict[str, list[float]]:
-    """Perplexities of at most `max_documents` random documents of each language that has a model."""
+def sample_perplexities(samples: Sequence[Path], models: ModelFiles, *, max_documents: int) -> dict[str, list[float]]:
+    """Perplexities of at most `max_documents` of the sampled documents of each language that has a model."""
     loaded = LanguageModels(models)
-    sampled: dict[str, list[float]] = {}
-    for language, texts in _sample(shards, set(models), max_documents, seed).items():
-        sampled[language] = loaded.of(language).perplexities(texts)
-    return sampled
-
-
-def _sample(shards: Sequence[Path], languages: set[str], most: int, seed: int) -> dict[str, list[str]]:
-    """Reservoir sampling, one pass, a bounded number of texts a language."""
-    chance = random.Random(seed)
-    chosen: dict[str, list[str]] = {}
-    met: Counter[str] = Counter()
-    for shard in shards:
-        for batch in read_batches(shard, ["text", "language"]):
-            for text, language in zip(
-                batch.column("text").to_pylist(), batch.column("language").to_pylist(), strict=False
-            ):
-                if language not in languages:
-                    continue
-                met[language] += 1
-                kept = chosen.setdefault(language, [])
-                if len(kept) < most:
-                    kept.append(text)
-                elif (place := chance.randrange(met[language])) < most:
-                    kept[place] = text
-    return {language: chosen[language] for language in sorted(chosen)}
+    found = merge_samples(samples, max_documents)
+    return {
+        language: loaded.of(language).perplexities(texts) for language, texts in found.items() if language in models
+    }
 
 
 class LanguageModels:

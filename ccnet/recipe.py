@@ -144,7 +144,7 @@ def hash_file(path: Path, spill: Path, min_characters: int) -> Counts:
             offsets = pa.array(np.cumsum([0, *lines]), pa.int32())
             column = pa.ListArray.from_arrays(offsets, pa.array(hashes, pa.uint64()))
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, column], schema=HASHED))
-    return {"extract": counts, "hash_paragraphs": write_hashes(found, spill.with_suffix(".hashes.npy"))}
+    return {"extract": counts, "hash_paragraphs": write_hashes(found, [spill.with_suffix(".hashes.npy")])}
 
 
 def mine_file(spill: Path, release: Path, part: int, recipe: Recipe) -> Counts:

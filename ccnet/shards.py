@@ -1,7 +1,7 @@
 """Documents on disk: Parquet with one schema that grows to the right.
 
 Column order is the data's walk: extract writes the first, deduplicate changes text and lines, identify adds the
-language, filter_perplexity the score and bucket.
+language, filter_perplexity the score, the bucket and the dump.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EXTRACTED = pa.schema(
     ]
 )
 IDENTIFIED = pa.schema([*EXTRACTED, ("language", pa.string()), ("language_score", pa.float64())])
-SCORED = pa.schema([*IDENTIFIED, ("perplexity", pa.float64()), ("bucket", pa.string())])
+SCORED = pa.schema([*IDENTIFIED, ("perplexity", pa.float64()), ("bucket", pa.string()), ("crawl", pa.string())])
 
 BATCH_DOCUMENTS = 1024
 ROW_GROUP_DOCUMENTS = 8192

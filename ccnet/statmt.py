@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ccnet.release import release_parts
+from ccnet.release import bucket_of, language_of, release_parts
 from ccnet.shards import read_batches
 
 
@@ -19,8 +19,7 @@ def export_statmt(release: Path, target: Path, buckets: Collection[str] = (), pr
     """
     by_language: dict[str, list[Path]] = {}
     for part in release_parts(release):
-        language = next(name for name in part.relative_to(release).parts if name.startswith("lang="))
-        by_language.setdefault(language.removeprefix("lang="), []).append(part)
+        by_language.setdefault(language_of(part), []).append(part)
     target.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     for language, parts in sorted(by_language.items()):
@@ -39,9 +38,6 @@ def export_statmt(release: Path, target: Path, buckets: Collection[str] = (), pr
 
 def _texts(parts: list[Path], buckets: Collection[str]) -> Iterator[str]:
     for part in parts:
-        bucket = part.parent.name.removeprefix("bucket=")
-        if bucket == part.parent.name:  # LANG/BUCKET-NNNNN.parquet
-            bucket = part.name.partition("-")[0]
-        if not buckets or bucket in buckets:
+        if not buckets or bucket_of(part) in buckets:
             for batch in read_batches(part, ["text"]):
                 yield from batch.column("text").to_pylist()

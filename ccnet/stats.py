@@ -1,56 +1,81 @@
-"""Additive statistics of a published corpus: by language and bucket, by crawl, and histograms."""
+"""Additive statistics of a release: by language, bucket and dump, with histograms."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from ccnet.shards import read_batches
+from ccnet.release import bucket_of, language_of, release_parts
+from ccnet.shards import BATCH_DOCUMENTS
 
 TOP_DOMAINS = 10
-SCORE_DECIMALS = 1
+AMOUNTS = ("documents", "paragraphs", "characters", "bytes")
+READ = ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]
+
+Statistics = dict[str, Any]
 
 
-def corpus_statistics(folder: Path) -> dict[str, Any]:
-    """{"languages": {code: {"buckets", "crawls", "perplexity", "language_score", "domains"}}} of a Hive folder.
+def corpus_statistics(folder: Path) -> dict[str, Statistics]:
+    """code -> `language_statistics` of a release's folder.  Raises CorpusError where it holds no part."""
+    by_language: dict[str, list[Path]] = {}
+    for part in release_parts(folder):
+        by_language.setdefault(language_of(part), []).append(part)
+    return {language: language_statistics(parts) for language, parts in sorted(by_language.items())}
 
-    bytes are of UTF-8 text, newlines included.  Histograms: perplexity by power of two (key: lower bound), score by
-    tenth.
+
+def language_statistics(parts: Iterable[Path]) -> Statistics:
+    """What the parts of one language hold.
+
+    `buckets`: bucket -> AMOUNTS, `crawls`: dump -> bucket -> AMOUNTS; bytes are of UTF-8 text, newlines included.
+    Counts of documents: `perplexity` and `length` (characters) by power of two, the key being the lower bound,
+    `language_score` by tenth, `domains` of the most frequent.  All of them but the domains add up over releases.
     """
-    languages: dict[str, Any] = {}
-    for part in sorted(folder.glob("lang=*/bucket=*/*.parquet")):
-        language, bucket = (parent.name.split("=", 1)[1] for parent in (part.parent.parent, part.parent))
-        row = languages.setdefault(language, _empty())
-        for batch in read_batches(part, ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]):
-            _add(row, bucket, batch)
-    for row in languages.values():
-        row["domains"] = dict(Counter(row["domains"]).most_common(TOP_DOMAINS))
-    return {"languages": languages}
+    found: Statistics = {"crawls": {}, "perplexity": Counter(), "language_score": Counter(), "length": Counter()}
+    domains: Counter[str] = Counter()
+    for part in parts:
+        bucket = bucket_of(part)
+        with pq.ParquetFile(part) as file:
+            for batch in file.iter_batches(BATCH_DOCUMENTS, columns=READ):
+                _add(found, bucket, batch)
+                domains.update(urlsplit(url).netloc for url in batch.column("url").to_pylist())
+    found["buckets"] = _summed(found["crawls"].values())
+    found["domains"] = dict(domains.most_common(TOP_DOMAINS))
+    return found
 
 
-def _empty() -> dict[str, Any]:
-    return {
-        "buckets": {},
-        "crawls": Counter(),
-        "perplexity": Counter(),
-        "language_score": Counter(),
-        "domains": Counter(),
-    }
+def _add(found: Statistics, bucket: str, batch: pa.RecordBatch) -> None:
+    table = pa.Table.from_batches([batch]).append_column("bytes", pc.binary_length(batch.column("text")))
+    sums = table.group_by("crawl").aggregate(
+        [("nlines", "sum"), ("length", "sum"), ("bytes", "sum"), ([], "count_all")]
+    )
+    for row in sums.to_pylist():
+        amounts = found["crawls"].setdefault(row["crawl"], {}).setdefault(bucket, dict.fromkeys(AMOUNTS, 0))
+        for name, column in zip(AMOUNTS, ("count_all", "nlines_sum", "length_sum", "bytes_sum"), strict=True):
+            amounts[name] += row[column]
+    for name in ("perplexity", "length"):
+        found[name].update(_powers_of_two(batch.column(name)))
+    scores = pc.floor(pc.multiply(batch.column("language_score"), 10)).to_pylist()
+    found["language_score"].update(f"{score / 10:.1f}" for score in scores)
 
 
-def _add(row: dict[str, Any], bucket: str, batch: Any) -> None:
-    counts = row["buckets"].setdefault(bucket, Counter())
-    counts["documents"] += batch.num_rows
-    counts["paragraphs"] += pc.sum(batch.column("nlines")).as_py() or 0
-    counts["characters"] += pc.sum(batch.column("length")).as_py() or 0
-    counts["bytes"] += pc.sum(pc.binary_length(batch.column("text"))).as_py() or 0
-    row["crawls"].update(batch.column("crawl").to_pylist())
-    row["domains"].update(urlsplit(url).netloc for url in batch.column("url").to_pylist())
-    scores = batch.column("language_score").to_pylist()
-    row["language_score"].update(f"{int(score * 10) / 10:.{SCORE_DECIMALS}f}" for score in scores)
-    found = [value for value in batch.column("perplexity").to_pylist() if value is not None]
-    row["perplexity"].update(str(1 << max(0, int(value).bit_length() - 1)) for value in found)
+def _powers_of_two(column: pa.Array) -> dict[str, int]:
+    values = np.maximum(column.drop_null().to_numpy(zero_copy_only=False), 1)
+    powers, times = np.unique(np.frexp(values)[1] - 1, return_counts=True)
+    return {str(1 << power): count for power, count in zip(powers.tolist(), times.tolist(), strict=True)}
+
+
+def _summed(crawls: Iterable[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
+    sums: dict[str, dict[str, int]] = {}
+    for buckets in crawls:
+        for bucket, amounts in buckets.items():
+            before = sums.get(bucket, dict.fromkeys(AMOUNTS, 0))
+            sums[bucket] = {name: before[name] + amounts[name] for name in AMOUNTS}
+    return sums

@@ -21,6 +21,7 @@ MAX_HEADER_BYTES = 1 << 16
 MAX_RECORD_BYTES = 16 << 20  # Common Crawl cuts bodies at 1 MiB, since 2025 at 5 MiB
 VERSION = re.compile(rb"WARC/\d")
 NEXT_RECORD = re.compile(rb"(?:^|\n)(?=WARC/\d\.\d+\r?\n)")
+BETWEEN_RECORDS = re.compile(rb"[\r\n \t]+")
 HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -185,9 +186,8 @@ def _skip_large(source: Inflater | PlainReader, buffer: bytearray) -> Iterator[F
 
 def _take(buffer: bytearray, max_record_bytes: int) -> Record | Fault | None:
     """The record at the buffer's beginning, cut off from it; None where more bytes are needed."""
-    start = len(buffer) - len(buffer.lstrip(b"\r\n \t"))
-    if start:
-        del buffer[:start]
+    if (before := BETWEEN_RECORDS.match(buffer)) is not None:
+        del buffer[: before.end()]
     if len(buffer) < 16:
         return None
     if not VERSION.match(buffer):

@@ -25,7 +25,7 @@ CHECKPOINT = Asset(name="xlmr_checkpoint", uri="xlmr://checkpoint")
 REPORT = Asset(name="xlmr_report", uri="xlmr://report")
 
 DEPLOYMENT: dict[str, Any] = json.loads(os.environ.get("XLMR_SETTINGS", "{}"))
-MAPPED: tuple[Over, ...] = ("slices", "crawls", "languages", "benchmarks", "inputs")
+MAPPED: tuple[Over, ...] = ("slices", "crawls", "ranges", "languages", "benchmarks", "inputs")
 RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": True}
 
 

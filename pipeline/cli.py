@@ -150,18 +150,25 @@ def corpus(recipe: str, more: tuple[str, ...], workers: int, dry_run: bool, **gi
 
 
 @xlmr.command()
+@click.argument("folder", required=False, metavar="[RELEASE]", type=click.Path(path_type=Path))
 @_with(settings_options)
 @click.option("--json", "as_json", is_flag=True, help="for programs")
-@click.option("--csv", "as_csv", is_flag=True, help="one line a language and bucket")
-def stats(as_json: bool, as_csv: bool, **where: Any) -> None:
-    """Per-language statistics of the release, beside the paper's Table 6.
+@click.option("--csv", "as_csv", is_flag=True, help="one line a language, bucket and dump")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="figure to write: .svg, .png or .pdf")
+def stats(folder: Path | None, as_json: bool, as_csv: bool, plot: Path | None, **where: Any) -> None:
+    """Per-language statistics of the store's release, or of a release in a folder, beside the paper's Table 6.
 
     \b
     Example: xlmr stats --json | jq '.languages.sw'
+             xlmr stats corpus/ --plot corpus.png
     """
-    from pipeline.corpus_table import corpus_csv, corpus_statistics_of, corpus_table
+    from pipeline.corpus_table import corpus_csv, corpus_statistics_of, corpus_table, folder_statistics
 
-    statistics = corpus_statistics_of(_store(where), read_settings(**where))
+    statistics = folder_statistics(folder) if folder else corpus_statistics_of(_store(where), read_settings(**where))
+    if plot:
+        from ccnet.stats_plot import plot_corpus
+
+        plot_corpus(statistics, plot)
     if as_json:
         click.echo(json.dumps(statistics, indent=1, sort_keys=True, ensure_ascii=False))
     elif as_csv:

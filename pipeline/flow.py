@@ -15,12 +15,13 @@ from pipeline.errors import BadConfig
 from pipeline.settings import INGESTED, RunSettings, stage_config
 from pipeline.stage import StageConfig
 
-Over = Literal["slices", "crawls", "languages", "release", "model", "benchmarks", "inputs"]
+Over = Literal["slices", "crawls", "ranges", "languages", "release", "model", "benchmarks", "inputs"]
 
 UNITS: dict[Over, Callable[[RunSettings], Sequence[str]]] = {
     "inputs": lambda settings: tuple(unit for unit, field in INGESTED.items() if getattr(settings, field)),
     "slices": RunSettings.slice_names,
     "crawls": lambda settings: settings.crawls,
+    "ranges": RunSettings.range_names,
     "languages": lambda settings: settings.languages,
     "release": lambda settings: (settings.release,),
     "model": lambda settings: (f"xlmr-{settings.model}",),
@@ -43,7 +44,7 @@ STEPS = (
     Step("fetch", "slices"),
     Step("extract", "slices", ("fetch",)),
     Step("hash_paragraphs", "slices", ("extract",)),
-    Step("find_duplicates", "crawls", ("hash_paragraphs",)),
+    Step("find_duplicates", "ranges", ("hash_paragraphs",)),
     Step("deduplicate", "slices", ("extract", "hash_paragraphs", "find_duplicates")),
     Step("train_lid", "release", ("ingest",)),
     Step("identify", "slices", ("deduplicate", "ingest", "train_lid")),
@@ -51,13 +52,14 @@ STEPS = (
     Step("choose_cut_offs", "crawls", ("identify", "train_lm", "ingest")),
     Step("filter_perplexity", "slices", ("identify", "train_lm", "choose_cut_offs")),
     Step("filter_documents", "slices", ("filter_perplexity", "ingest")),
-    Step("publish", "release", ("filter_documents",)),
+    Step("regroup", "languages", ("filter_documents",)),
+    Step("publish", "release", ("regroup",)),
     Step("train_vocabulary", "release", ("publish",)),
     Step("encode", "languages", ("publish", "train_vocabulary")),
     Step("pretrain", "model", ("encode", "train_vocabulary")),
     Step("export", "model", ("pretrain", "train_vocabulary")),
     Step("evaluate", "benchmarks", ("export", "ingest")),
-    Step("report", "release", ("extract", "deduplicate", "identify", "filter_documents", "publish",
+    Step("report", "release", ("extract", "deduplicate", "identify", "filter_documents", "regroup", "publish",
                                "train_vocabulary", "encode", "pretrain", "evaluate")),
 )  # fmt: skip
 
@@ -66,7 +68,7 @@ FLOWS: dict[str, tuple[str, ...]] = {
     "corpus": ("ingest", "fetch", "extract", "hash_paragraphs", "find_duplicates", "deduplicate",
                "train_lid", "identify", "train_lm", "choose_cut_offs", "filter_perplexity",
                "filter_documents"),
-    "release": ("publish", "train_vocabulary"),
+    "release": ("regroup", "publish", "train_vocabulary"),
     "pretrain": ("encode", "pretrain", "export"),
     "evaluate": ("evaluate", "report"),
     "end_to_end": tuple(step.stage for step in STEPS),

@@ -51,7 +51,12 @@ class RunSettings(BaseModel):
         description="dump: paragraphs in two or more documents of a dump lose all copies (CCNet); global: the first "
         "copy in all dumps stays",
     )
-    dedup_memory_gib: float = Field(default=2.0, gt=0, le=1024, description="memory of finding duplicates, GiB")
+    dedup_ranges: int = Field(
+        default=1, ge=1, le=200, description="tasks that find a dump's duplicates, each in a range of the hashes"
+    )
+    dedup_memory_gib: float = Field(
+        default=2.0, gt=0, le=1024, description="memory of one task that finds duplicates, GiB"
+    )
     unit: Literal["document", "paragraph"] = Field(
         default="document", description="what is given a language and a perplexity (CCNet: whole documents)"
     )
@@ -111,6 +116,9 @@ class RunSettings(BaseModel):
     filters_sha256: str = _digest("folder")
     mask_contacts: bool = Field(default=False, description="mask emails and IP addresses")
     keep_excluded: bool = Field(default=False, description="keep what the filters drop, with its reason, aside")
+    cut_off_sample: int = Field(
+        default=4_000, ge=10, le=1_000_000, description="documents of a language and dump that cut-offs are taken from"
+    )
     release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
     near_duplicates: float = Field(
         default=0.0,
@@ -194,10 +202,16 @@ class RunSettings(BaseModel):
             f"{crawl}/{index:05d}-of-{self.slices:05d}" for crawl in self.crawls for index in range(self.slices)
         )
 
+    def range_names(self) -> tuple[str, ...]:
+        """Units of find_duplicates, e.g. CC-MAIN-2019-35/range-00000-of-00001."""
+        of = f"of-{self.dedup_ranges:05d}"
+        return tuple(f"{crawl}/range-{index:05d}-{of}" for crawl in self.crawls for index in range(self.dedup_ranges))
+
 
 def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]:
     """The config of one unit of one stage."""
     s = settings
+    sample = 0 if s.cut_offs else s.cut_off_sample
     match stage:
         case "ingest":
             return {"source": getattr(s, INGESTED[unit]), "sha256": getattr(s, f"{INGESTED[unit]}_sha256")}
@@ -205,6 +219,8 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
             return {"source": s.source, "kind": s.kind, "max_files": s.segments}
         case "extract":
             return {"min_characters": s.min_characters}
+        case "hash_paragraphs":
+            return {"ranges": s.dedup_ranges}
         case "find_duplicates":
             return {"scope": s.dedup, "memory_gib": s.dedup_memory_gib}
         case "deduplicate":
@@ -212,7 +228,9 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
         case "identify":
             own = s.classifier_threshold
             return {"languages": s.languages_of(unit.split("/")[0]), "threshold": s.language_threshold,
-                    "classifier_threshold": own, "unit": s.unit}  # fmt: skip
+                    "classifier_threshold": own, "unit": s.unit, "sample": sample}  # fmt: skip
+        case "choose_cut_offs":
+            return {"max_documents": sample}
         case "filter_perplexity":
             return {"unit": s.unit}
         case "train_lid":
@@ -223,8 +241,8 @@ def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]
                     "bits": s.language_model_bits}  # fmt: skip
         case "filter_documents":
             return {"mask": s.mask_contacts, "keep_excluded": s.keep_excluded}
-        case "publish":
-            return {"name": s.release, "near_duplicates": s.near_duplicates}
+        case "regroup":
+            return {"name": s.release, "near_duplicates": s.near_duplicates, "memory_gib": s.dedup_memory_gib}
         case "train_vocabulary":
             return {"size": s.vocabulary_size, "alpha": s.alpha, "buckets": s.buckets, "seed": s.seed}
         case "encode":

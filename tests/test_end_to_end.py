@@ -80,7 +80,7 @@ def test_documents_are_handed_on_without_loss(var: Path, report_uri: str) -> Non
     for manifest in manifests(var / "whole").values():
         for name in ("documents_in", "documents_kept"):
             sums[manifest.stage, name] = sums.get((manifest.stage, name), 0) + manifest.counts.get(name, 0)
-    walk = ("extract", "deduplicate", "identify", "filter_perplexity", "publish")
+    walk = ("extract", "deduplicate", "identify", "filter_perplexity", "regroup", "publish")
     for before, after in pairwise(walk):
         assert sums[before, "documents_kept"] == sums[after, "documents_in"] > 0
 
@@ -118,7 +118,7 @@ def test_statistics_are_those_of_the_release(var: Path, report_uri: str) -> None
     kept = sum(row["documents"] for lang in statistics["languages"].values() for row in lang["buckets"].values())
     publish = next(m for m in manifests(var / "whole").values() if m.stage == "publish")
     assert kept == publish.counts["documents_kept"]
-    assert xlmr("stats", "--csv", *where).stdout.startswith("language,bucket,documents,")
+    assert xlmr("stats", "--csv", *where).stdout.startswith("language,bucket,crawl,documents,")
 
 
 def test_the_release_is_a_hive_dataset(var: Path, report_uri: str) -> None:

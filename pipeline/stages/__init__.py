@@ -9,8 +9,8 @@ from pipeline.stage import Stage
 # In the order of the data's walk.
 NAMES = (
     "ingest", "fetch", "extract", "hash_paragraphs", "find_duplicates", "deduplicate", "train_lid", "identify",
-    "train_lm", "choose_cut_offs", "filter_perplexity", "filter_documents", "publish", "train_vocabulary", "encode",
-    "pretrain", "export", "evaluate", "report",
+    "train_lm", "choose_cut_offs", "filter_perplexity", "filter_documents", "regroup", "publish", "train_vocabulary",
+    "encode", "pretrain", "export", "evaluate", "report",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.identify import SAMPLE
 from pipeline.stages.train_lm import language_models
 
 CUT_OFFS = "cut_offs.json"
@@ -20,8 +21,7 @@ CUT_OFFS = "cut_offs.json"
 class ChooseCutOffsConfig(StageConfig):
     head: int = Field(default=30, ge=1, le=98, description="percentile below which a document is head")
     tail: int = Field(default=60, ge=2, le=99, description="percentile from which a document is tail")
-    max_documents: int = Field(default=10_000, ge=10, description="documents of a language in the sample")
-    seed: int = Field(default=0, ge=0, description="seed of the sample")
+    max_documents: int = Field(default=4_000, ge=0, description="documents of a language in the sample")
 
 
 def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -> None:
@@ -34,8 +34,8 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
         draft.write_json(CUT_OFFS, found)
         draft.add({"languages": len(found), "documents_sampled": 0})
         return
-    shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("identify")]
-    samples = sample_perplexities(shards, language_models(inputs), max_documents=config.max_documents, seed=config.seed)
+    sampled = [inputs.path(manifest, SAMPLE) for manifest in inputs.of("identify")]
+    samples = sample_perplexities(sampled, language_models(inputs), max_documents=config.max_documents)
     chosen = {lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found}
     draft.write_json(CUT_OFFS, chosen)
     draft.add({"languages": len(chosen), "documents_sampled": sum(len(found) for found in samples.values())})
@@ -43,7 +43,7 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
 
 STAGE = Stage(
     name="choose_cut_offs",
-    version=1,
+    version=2,
     config=ChooseCutOffsConfig,
     body=choose_cut_offs,
     needs={"identify": Match.SAME_CRAWL, "train_lm": Match.ALL, "ingest": "cut-offs"},

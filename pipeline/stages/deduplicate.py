@@ -19,18 +19,18 @@ def deduplicate(config: DeduplicateConfig, inputs: Inputs, draft: Draft) -> None
     from ccnet.deduplicate import deduplicate_shard
     from ccnet.duplicates import load_hashes
 
-    losses = load_hashes(inputs.path(inputs.one("find_duplicates"), losses_of(draft.unit)))
+    found = [load_hashes(inputs.path(manifest, losses_of(draft.unit))) for manifest in inputs.of("find_duplicates")]
     documents = inputs.path(inputs.one("extract"), "documents.parquet")
     once = None
     if config.keep_first:
-        own = np.load(inputs.path(inputs.one("hash_paragraphs"), "hashes.npy"), mmap_mode="r")
-        once = own["hash"][own["repeated"] == 1]
-    draft.add(deduplicate_shard(documents, losses, draft.path("documents.parquet"), once=once))
+        own = [np.load(path, mmap_mode="r") for _, path in sorted(inputs.paths(inputs.one("hash_paragraphs")).items())]
+        once = np.concatenate([hashes["hash"][hashes["repeated"] == 1] for hashes in own])
+    draft.add(deduplicate_shard(documents, np.concatenate(found), draft.path("documents.parquet"), once=once))
 
 
 STAGE = Stage(
     name="deduplicate",
-    version=2,
+    version=3,
     config=DeduplicateConfig,
     body=deduplicate,
     needs={"extract": Match.SAME_UNIT, "hash_paragraphs": Match.SAME_UNIT, "find_duplicates": Match.SAME_CRAWL},

@@ -6,21 +6,24 @@ from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.identify import DOCUMENTS, language_of
 
-EXCLUDED = "excluded.parquet"
+EXCLUDED = "excluded"
+REASONS = "reasons.json"  # language -> why documents were dropped -> how many
 
 
 class FilterDocumentsConfig(StageConfig):
     mask: bool = Field(default=False, description="mask emails and IP addresses")
-    keep_excluded: bool = Field(default=False, description=f"write what goes, with its reason, to {EXCLUDED}")
+    keep_excluded: bool = Field(default=False, description=f"write what goes, with its reason, to {EXCLUDED}/")
 
 
 def filter_documents(config: FilterDocumentsConfig, inputs: Inputs, draft: Draft) -> None:
-    """Without a filter the artifact of filter_perplexity is taken over as it lies."""
+    """Without a filter the artifacts of filter_perplexity are taken over as they lie."""
     scored = inputs.one("filter_perplexity")
     given = inputs.of("ingest")
     if not given and not config.mask:
-        draft.reuse(scored.artifact("documents.parquet"))
+        for artifact in scored.artifacts:
+            draft.reuse(artifact)
         return
     from ccnet.filters import filter_shard, read_filters
 
@@ -28,14 +31,19 @@ def filter_documents(config: FilterDocumentsConfig, inputs: Inputs, draft: Draft
     if given:
         inputs.folder(given[0], folder)
     filters = read_filters(folder, mask=config.mask)
-    excluded = draft.path(EXCLUDED) if config.keep_excluded else None
-    documents = inputs.path(scored, "documents.parquet")
-    draft.add(filter_shard(documents, filters, draft.path("documents.parquet"), excluded))
+    dropped = {}
+    for name, documents in inputs.paths(scored).items():
+        excluded = draft.path(name.replace(DOCUMENTS, EXCLUDED, 1)) if config.keep_excluded else None
+        counts = filter_shard(documents, filters, draft.path(name), excluded)
+        reasons = {reason: n for reason, n in counts.items() if reason.startswith("dropped_")}
+        dropped[language_of(name)] = {reason.removeprefix("dropped_"): n for reason, n in reasons.items()}
+        draft.add(counts)
+    draft.write_json(REASONS, dropped)
 
 
 STAGE = Stage(
     name="filter_documents",
-    version=1,
+    version=2,
     config=FilterDocumentsConfig,
     body=filter_documents,
     needs={"filter_perplexity": Match.SAME_UNIT, "ingest": "filters"},

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.stages.choose_cut_offs import CUT_OFFS
+from pipeline.stages.identify import language_of
 from pipeline.stages.train_lm import language_models
 
 
@@ -22,21 +23,22 @@ class FilterPerplexityConfig(StageConfig):
 def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.perplexity import CutOffs, score_shard
 
+    """A language at a time, so that one language model is in memory."""
     table = json.loads(inputs.path(inputs.one("choose_cut_offs"), CUT_OFFS).read_text(encoding="utf-8"))
-    draft.add(
-        score_shard(
-            inputs.path(inputs.one("identify"), "documents.parquet"),
-            language_models(inputs),
-            {language: CutOffs(**values) for language, values in table.items()},
-            draft.path("documents.parquet"),
-            paragraphs=config.unit == "paragraph",
-        )
-    )
+    limits = {language: CutOffs(**values) for language, values in table.items()}
+    models = language_models(inputs)
+    identified = inputs.one("identify")
+    names = [artifact.name for artifact in identified.artifacts if language_of(artifact.name)]
+    for done, name in enumerate(names):
+        model = {code: files for code, files in models.items() if code == language_of(name)}
+        documents = inputs.path(identified, name)
+        draft.add(score_shard(documents, model, limits, draft.path(name), paragraphs=config.unit == "paragraph"))
+        draft.progress(done + 1, len(names), "languages")
 
 
 STAGE = Stage(
     name="filter_perplexity",
-    version=1,
+    version=2,
     config=FilterPerplexityConfig,
     body=filter_perplexity,
     needs={"identify": Match.SAME_UNIT, "train_lm": Match.ALL, "choose_cut_offs": Match.SAME_CRAWL},

@@ -1,4 +1,4 @@
-"""Which paragraphs each slice of a dump must lose, in bounded memory, from hashes alone."""
+"""Which paragraphs each slice of a dump must lose, in bounded memory, from one range of the hashes alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.hash_paragraphs import hashes_of
 
 
 class FindDuplicatesConfig(StageConfig):
@@ -23,14 +24,17 @@ def find_duplicates(config: FindDuplicatesConfig, inputs: Inputs, draft: Draft) 
     from ccnet.duplicates import find_duplicates as find
 
     hashed = inputs.of("hash_paragraphs")
-    own = [manifest.unit for manifest in hashed if manifest.unit.split("/")[0] == draft.unit]
+    crawl, name = draft.unit.split("/")
+    index, ranges = map(int, name.removeprefix("range-").split("-of-"))
+    own = [manifest.unit for manifest in hashed if manifest.unit.split("/")[0] == crawl]
     outputs = [draft.path(losses_of(unit)) for unit in own]
     draft.add(
         find(
-            [inputs.path(manifest, "hashes.npy") for manifest in hashed],
+            [inputs.path(manifest, hashes_of(index)) for manifest in hashed],
             outputs,
             keep_first=config.scope == "global",
             memory_bytes=int(config.memory_gib * 2**30),
+            part=(index, ranges),
         )
     )
 
@@ -42,7 +46,7 @@ def losses_of(unit: str) -> str:
 
 STAGE = Stage(
     name="find_duplicates",
-    version=1,
+    version=2,
     config=FindDuplicatesConfig,
     body=find_duplicates,
     needs={"hash_paragraphs": lambda config: Match.DUMPS_SO_FAR if config.scope == "global" else Match.SAME_CRAWL},

@@ -11,6 +11,15 @@ from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.stages.train_lid import CLASSIFIER, CODES, given_identifier
 
+SAMPLE = "sample.parquet"
+DOCUMENTS = "documents"  # the folder of LANG.parquet: what follows reads a language at a time
+
+
+def language_of(name: str) -> str:
+    """The language of an artifact documents/LANG.parquet; "" of any other."""
+    folder, _, file = name.partition("/")
+    return file.removesuffix(".parquet") if folder == DOCUMENTS else ""
+
 
 class IdentifyConfig(StageConfig):
     languages: tuple[str, ...] = Field(min_length=1, description="codes to keep, e.g. en, sw, zh-Hans")
@@ -21,11 +30,13 @@ class IdentifyConfig(StageConfig):
         default=0.8, ge=0, le=1, description="least score at which our classifier's answer counts, on its own codes"
     )
     unit: Literal["document", "paragraph"] = Field(default="document", description="what is named (CCNet: document)")
+    sample: int = Field(default=4_000, ge=0, description="documents of a language kept aside for cut-offs; 0: none")
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.identify import LanguageIdentifier, identify_shard
     from ccnet.language_classifier import CombinedIdentifier
+    from ccnet.sample import LanguageSample
 
     model, label_map = given_identifier(inputs)
     identifier = LanguageIdentifier(model, label_map)
@@ -36,20 +47,23 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
                 model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold, label_map
             )
     documents = inputs.path(inputs.one("deduplicate"), "documents.parquet")
+    sample = LanguageSample(config.sample)
     counts = identify_shard(
         documents,
         identifier,
-        draft.path("documents.parquet"),
+        draft.path(DOCUMENTS),
         threshold=config.threshold,
         languages=config.languages,
         paragraphs=config.unit == "paragraph",
+        sample=sample,
     )
+    sample.write(draft.path(SAMPLE))
     draft.add(counts)
 
 
 STAGE = Stage(
     name="identify",
-    version=2,
+    version=3,
     config=IdentifyConfig,
     body=identify,
     needs={"deduplicate": Match.SAME_UNIT, "ingest": ("language-identifier", "label-map"), "train_lid": Match.ALL},

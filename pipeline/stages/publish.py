@@ -1,44 +1,45 @@
-"""The release: Hive-partitioned Parquet under corpus/release=NAME-FINGERPRINT/lang=…/bucket=…/.
-
-Its name carries the fingerprint, so a published release never changes.
-"""
+"""A release whole: the files of all languages and their statistics, of which nothing is copied."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import json
 
 from pipeline.draft import Draft
+from pipeline.errors import EmptyOutput
 from pipeline.release import STATISTICS
 from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.stages.regroup import LANGUAGE_STATISTICS
 
 
 class PublishConfig(StageConfig):
-    name: str = Field(default="cc100", description="name of the release")
-    near_duplicates: float = Field(
-        default=0.0, ge=0, le=1, description="Jaccard similarity from which near-duplicates are dropped; 0: none is"
-    )
+    """A release is what its languages are."""
 
 
 def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
-    """Gather all slices of all dumps; a text that an earlier dump already has is dropped and counted."""
-    from ccnet.release import publish as publish_shards
-    from ccnet.stats import corpus_statistics
-
-    shards = [inputs.path(manifest, "documents.parquet") for manifest in inputs.of("filter_documents")]
-    release = f"{config.name}-{draft.prefix.rsplit('/', 1)[1][:8]}"
-    folder = draft.path("corpus")
-    draft.add(publish_shards(shards, folder, near_duplicates=config.near_duplicates))
-    names = [path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*.parquet"))]
-    draft.write_json(STATISTICS, corpus_statistics(folder))
-    for name in names:
-        draft.publish_at(name, f"corpus/release={release}/{name.removeprefix('corpus/')}")
+    """List all parts; the statistics, put beside them as _statistics.json, say that the release is whole."""
+    languages = {}
+    for manifest in inputs.of("regroup"):
+        parts = [artifact for artifact in manifest.artifacts if artifact.name.startswith("corpus/")]
+        for part in parts:
+            draft.reuse(part)
+        if parts:
+            statistics = json.loads(inputs.path(manifest, LANGUAGE_STATISTICS).read_text(encoding="utf-8"))
+            languages[manifest.unit] = statistics
+            draft.publish_at(STATISTICS, f"{parts[0].key.split('/lang=')[0]}/_{STATISTICS}")
+        draft.add(
+            {"documents_in": manifest.counts["documents_kept"], "documents_kept": manifest.counts["documents_kept"]}
+        )
+    if not languages:
+        raise EmptyOutput(
+            f"{draft.unit}: no slice holds a document of {', '.join(m.unit for m in inputs.of('regroup'))}"
+        )
+    draft.write_json(STATISTICS, {"languages": languages})
 
 
 STAGE = Stage(
     name="publish",
-    version=2,
+    version=4,
     config=PublishConfig,
     body=publish,
-    needs={"filter_documents": Match.ALL},
-    packages=("pyarrow",),
+    needs={"regroup": Match.ALL},
 )

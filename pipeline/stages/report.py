@@ -11,7 +11,7 @@ from pipeline.manifest import Manifest
 from pipeline.release import STATISTICS
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 
-FILTERS = ("extract", "deduplicate", "identify", "publish")
+FILTERS = ("extract", "deduplicate", "identify", "filter_documents", "regroup")
 
 
 class ReportConfig(StageConfig):
@@ -30,12 +30,14 @@ def gather(inputs: Inputs) -> dict[str, Any]:
     """The report's content, in the shape of evaluation.report."""
     pretraining = _pretraining(inputs)
     release = inputs.one("publish")
+    flow = {stage: _summed(inputs.of(stage), "documents_") for stage in FILTERS}
+    flow = {stage: counts for stage, counts in flow.items() if counts["documents_in"]}
     return {
         "scale": _scale(inputs, pretraining),
         "crawls": sorted({manifest.unit.split("/")[0] for manifest in inputs.of("extract")}),
         "corpus": _corpus(inputs),
-        "dropped": {stage: _summed(inputs.of(stage), "dropped_") for stage in FILTERS},
-        "flow": {stage: _summed(inputs.of(stage), "documents_") for stage in FILTERS},
+        "dropped": {stage: _summed(inputs.of(stage), "dropped_") for stage in flow},
+        "flow": flow,
         "vocabulary": _vocabulary(inputs),
         "pretraining": pretraining,
         "benchmarks": _benchmarks(inputs),
@@ -121,11 +123,11 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     config=ReportConfig,
     body=report,
     needs=dict.fromkeys(
-        ("extract", "deduplicate", "identify", "filter_documents", "publish", "train_vocabulary", "encode",
+        ("extract", "deduplicate", "identify", "filter_documents", "regroup", "publish", "train_vocabulary", "encode",
          "pretrain", "evaluate"), Match.ALL),
     packages=("matplotlib",),
 )  # fmt: skip

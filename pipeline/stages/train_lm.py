@@ -79,7 +79,7 @@ def language_models(inputs: Inputs) -> dict[str, tuple[Path, Path]]:
 
 STAGE = Stage(
     name="train_lm",
-    version=2,
+    version=3,
     config=TrainLmConfig,
     body=train_lm,
     needs={"ingest": ("reference", "language-models")},

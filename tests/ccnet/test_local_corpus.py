@@ -19,7 +19,7 @@ from ccnet.document import CorpusError
 from ccnet.minify import minify_release, reproduce_release
 from ccnet.perplexity import CutOffs
 from ccnet.recipe import Recipe, make_corpus, models_in
-from ccnet.release import publish
+from ccnet.release import regroup
 from ccnet.shards import SCORED
 from ccnet.statmt import export_statmt
 from embedded.sentences import WORDS, combination, sentence
@@ -89,7 +89,7 @@ def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Pa
         shard = tmp_path / "shard.parquet"
         pq.write_table(pq.read_table(tmp_path / "out").select(SCORED.names).cast(SCORED), shard)
         shutil.rmtree(tmp_path / "out")
-        publish([shard], tmp_path / "out")
+        regroup([shard], tmp_path / "out")
     where = str(tmp_path / "out" / "**" / "*.parquet")
     wanted = [("de", "all", 6), ("en", "all", 6)]
     query = "select lang, bucket, count(*) from read_parquet(?, hive_partitioning=true) group by all order by all"

@@ -28,12 +28,16 @@ def test_a_page_in_two_languages_becomes_a_document_of_each(tmp_path: Path) -> N
     write_documents([page(number) for number in range(700)], tmp_path / "in.parquet")  # pages straddle the batches
     identifier = LanguageIdentifier(LANGUAGE_IDENTIFIER)
     named = identify_shard(
-        tmp_path / "in.parquet", identifier, tmp_path / "named.parquet", languages=("en", "de"), paragraphs=True
+        tmp_path / "in.parquet", identifier, tmp_path / "named", languages=("en", "de"), paragraphs=True
     )
     assert named["documents_in"] == 2100
-    counts = score_shard(tmp_path / "named.parquet", {}, {}, tmp_path / "out.parquet", paragraphs=True)
-    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
-    assert counts["documents_written"] == len(rows)
+    rows = []
+    for code in ("en", "de"):
+        out = tmp_path / f"{code}.parquet"
+        counts = score_shard(tmp_path / "named" / f"{code}.parquet", {}, {}, out, paragraphs=True)
+        found = pq.read_table(out).to_pylist()
+        assert counts["documents_written"] == len(found)
+        rows += found
     german = [row for row in rows if row["language"] == "de"]
     english = {row["url"]: row for row in rows if row["language"] == "en"}
     assert len(german) == len({row["url"] for row in german}) > 650
@@ -60,8 +64,9 @@ def test_paragraphs_of_one_page_part_by_bucket(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("ccnet.perplexity.LanguageModels", Stub)
     write_documents([Document("u", "", "", "", "short\na longer line\ntiny", "s", 9, 3)], tmp_path / "in.parquet")
-    identify_shard(tmp_path / "in.parquet", English(), tmp_path / "named.parquet", paragraphs=True)  # type: ignore[arg-type]
-    score_shard(tmp_path / "named.parquet", {}, {"en": CutOffs(50, 80)}, tmp_path / "out.parquet", paragraphs=True)
+    identify_shard(tmp_path / "in.parquet", English(), tmp_path / "named", paragraphs=True)  # type: ignore[arg-type]
+    named = tmp_path / "named" / "en.parquet"
+    score_shard(named, {}, {"en": CutOffs(50, 80)}, tmp_path / "out.parquet", paragraphs=True)
     found = [(row["bucket"], row["text"], row["line_ids"], row["perplexity"], row["language_score"])
              for row in pq.read_table(tmp_path / "out.parquet").to_pylist()]  # fmt: skip
     assert found == [("head", "short\ntiny", [0, 2], 10.0, 0.9), ("tail", "a longer line", [1], 90.0, 0.7)]

@@ -18,7 +18,7 @@ from ccnet.identify import LanguageIdentifier, identify_shard
 from ccnet.language_model import train_language_model
 from ccnet.normalize import normalize_for_dedup, normalize_for_language_model
 from ccnet.perplexity import CutOffs, LanguageModel, bucket, cut_offs
-from ccnet.release import publish
+from ccnet.release import regroup
 from ccnet.scripts import burmese_encoding, chinese_script, code_by_script
 from ccnet.shards import SCORED, write_documents
 
@@ -40,7 +40,7 @@ def deduplicated(
     hashes = [folder / f"{i}.npy" for i in range(len(shards))]
     for name, hash_file, texts in zip(names, hashes, shards, strict=True):
         write_documents(documents(*texts), name)
-        hash_shard(name, hash_file)
+        hash_shard(name, [hash_file])
     losses = [folder / f"{i}.duplicates" for i in range(len(shards))]
     find_duplicates(hashes, losses, keep_first=keep_first, memory_bytes=memory_bytes)
     for name, hash_file, loss in zip(names, hashes, losses, strict=True):
@@ -123,9 +123,9 @@ def test_a_score_is_rounded_before_it_is_compared(tmp_path: Path) -> None:
             self._model, self._batches, self._code_of = Model(), None, {}
 
     write_documents(documents("kept", "not"), tmp_path / "in.parquet")
-    counts = identify_shard(tmp_path / "in.parquet", Stub(), tmp_path / "out.parquet", threshold=0.5)
+    counts = identify_shard(tmp_path / "in.parquet", Stub(), tmp_path / "out", threshold=0.5)
     assert counts["documents_kept"] == 1
-    assert pq.read_table(tmp_path / "out.parquet").column("language_score").to_pylist() == [0.5]
+    assert pq.read_table(tmp_path / "out" / "en.parquet").column("language_score").to_pylist() == [0.5]
 
 
 @pytest.mark.skipif(not IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
@@ -167,8 +167,8 @@ def test_near_duplicates_are_dropped_where_asked_for_and_in_their_language_alone
     columns |= {"url": ["u"] * 4, "cc_segment": ["s"] * 4, "bucket": ["all"] * 4}
     columns |= {"language": [row[0] for row in rows], "text": [row[1] for row in rows]}
     pq.write_table(pa.table(columns, schema=SCORED), tmp_path / "shard")
-    assert publish([tmp_path / "shard"], tmp_path / "all")["documents_kept"] == 4
-    counts = publish([tmp_path / "shard"], tmp_path / "corpus", near_duplicates=0.8)
+    assert regroup([tmp_path / "shard"], tmp_path / "all")["documents_kept"] == 4
+    counts = regroup([tmp_path / "shard"], tmp_path / "corpus", near_duplicates=0.8)
     assert (counts["documents_kept"], counts["dropped_near_duplicate"]) == (3, 1)
     found = pq.read_table(tmp_path / "corpus" / "lang=en", partitioning=None).column("text").to_pylist()
     assert found == [text, other]
@@ -177,15 +177,16 @@ def test_near_duplicates_are_dropped_where_asked_for_and_in_their_language_alone
 def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
     def shard(name: str, crawl: str, *rows: tuple[str, str, str]) -> Path:
         columns = {field.name: [None] * len(rows) for field in SCORED}
-        columns |= {"url": ["u"] * len(rows), "cc_segment": [f"crawl-data/{crawl}/segments/1"] * len(rows)}
+        columns |= {"url": ["u"] * len(rows), "crawl": [crawl] * len(rows)}
         columns |= dict(zip(("text", "language", "bucket"), map(list, zip(*rows, strict=True)), strict=True))
         pq.write_table(pa.table(columns, schema=SCORED), tmp_path / name)
         return tmp_path / name
 
     first = shard("a", "CC-MAIN-2026-30", ("same", "en", "head"), ("one", "sw", "all"))
     second = shard("b", "CC-MAIN-2026-34", ("same", "en", "tail"), ("same", "de", "tail"))
-    counts = publish([first, second], tmp_path / "corpus")
+    counts = regroup([first, second], tmp_path / "corpus")
     assert counts == {"documents_in": 4, "documents_kept": 3, "dropped_text_seen_before": 1}
+    assert regroup([first, second], tmp_path / "again", memory_bytes=64) == counts  # a range a hash
     parts = sorted(
         path.relative_to(tmp_path / "corpus").as_posix() for path in (tmp_path / "corpus").rglob("*.parquet")
     )
@@ -199,7 +200,7 @@ def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
 def test_hash_files_have_the_same_bytes_twice(tmp_path: Path) -> None:
     write_documents(documents("a\nb", "b\nc"), tmp_path / "d")
     for name in ("1.npy", "2.npy"):
-        hash_shard(tmp_path / "d", tmp_path / name)
+        hash_shard(tmp_path / "d", [tmp_path / name])
     assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "2.npy").read_bytes()
     entries = np.load(tmp_path / "1.npy")
     assert entries["repeated"].sum() == 1

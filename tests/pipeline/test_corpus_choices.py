@@ -57,6 +57,30 @@ def test_adding_a_dump_to_a_global_corpus_reads_hashes_alone_and_keeps_first_cop
     assert 0 < len(by_dump) != len(after)
 
 
+@pytest.mark.parametrize("dedup", ["dump", "global"])
+def test_duplicates_found_in_ranges_by_several_tasks_are_the_same(
+    crawl: dict[str, Any], tmp_path: Path, dedup: str
+) -> None:
+    whole, _ = corpus(tmp_path / "whole", crawl, dedup=dedup)
+    cut, ran = corpus(tmp_path / "cut", crawl, dedup=dedup, dedup_ranges=3, dedup_memory_gib=1e-6)
+    assert (cut, ran["find_duplicates"]) == (whole, 6)
+
+
+def test_statistics_of_dumps_and_languages_tell_every_step(crawl: dict[str, Any], tmp_path: Path) -> None:
+    rows, _ = corpus(tmp_path, crawl)
+    found = corpus_statistics_of(open_store(tmp_path.as_uri()), {})
+    assert sorted(found["crawls"]) == sorted(crawl["crawls"])
+    walk = ["extract", "deduplicate", "identify", "filter_perplexity"]
+    for steps in found["crawls"].values():
+        assert list(steps) == walk
+        for step in steps.values():
+            assert step["documents_in"] == step["documents_kept"] + sum(step["dropped"].values())
+    english = found["languages"]["en"]
+    kept = sum(amounts["documents"] for amounts in english["buckets"].values())
+    assert kept == sum(row["language"] == "en" for row in rows)
+    assert english["steps"]["identify"]["kept"] == kept + sum(english["steps"]["regroup"].values())
+
+
 def test_a_language_is_taken_from_the_dumps_that_the_release_names(crawl: dict[str, Any], tmp_path: Path) -> None:
     first, last = crawl["crawls"]
     rows, _ = corpus(tmp_path, crawl, dumps_of={"en": [last]})
@@ -104,7 +128,8 @@ def test_filters_drop_what_they_state_and_keep_it_aside(crawl: dict[str, Any], t
     assert rows[0]["symbol_ratio"] < 0.2
     opened = open_store(store.as_uri())
     manifests = [opened.manifest(key) for key in opened.list("filter_documents/") if key.endswith("manifest.json")]
-    gone = [row for m in manifests for row in pq.read_table(opened.open(m.artifact("excluded.parquet"))).to_pylist()]
+    aside = [artifact for m in manifests for artifact in m.artifacts if artifact.name == "excluded/de.parquet"]
+    gone = [row for artifact in aside for row in pq.read_table(opened.open(artifact)).to_pylist()]
     assert len(gone) == sum(m.counts["dropped_length"] for m in manifests) > 0
     assert {(row["language"], row["reason"]) for row in gone} == {("de", "length")}
     assert corpus_statistics_of(opened, {})["dropped"]["filter_documents"] == {"length": len(gone)}
