@@ -48,6 +48,11 @@ LANGUAGES: Mapping[str, Language] = MappingProxyType(_read())
 SCRIPTS_ALSO = {"Kore": ("Hang",), "Jpan": ("Hira", "Kana"), "Hans": ("Hani",)}  # what identifiers write instead
 
 
+def script_free(language: str) -> str:
+    """zh of zh-Hans and zh-Hant, as CCNet's models and cut-offs name it; any other code as it is."""
+    return language.removesuffix("-Hans").removesuffix("-Hant")
+
+
 def iso_labels() -> dict[str, str]:
     """Labels such as swh_Latn (GlotLID, OpenLID) to our codes; cmn_Hani to zh, whose script the text decides."""
     found = {"cmn_Hani": "zh", "zho_Hani": "zh"}

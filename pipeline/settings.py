@@ -6,12 +6,12 @@ Each field has a default that suits the embedded run, bounds, and a description 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ccnet.languages import LANGUAGES
+from ccnet.languages import LANGUAGES, script_free
 from pipeline.errors import BadConfig
 
 CRAWL_PATTERN = r"^CC-MAIN-\d{4}-\d{2}$"
@@ -100,7 +100,8 @@ class RunSettings(BaseModel):
     )
     language_models: str = Field(
         default="",
-        description="folder of LANG.sp.model and LANG.arpa.bin (CCNet's own, say) to use as they are: URI or path",
+        description="folder of LANG.sp.model and LANG.arpa.bin to use as they are: URI, URL (CCNet's own: "
+        "http://dl.fbaipublicfiles.com/cc_net/lm) or path; zh serves zh-Hans and zh-Hant where these are not there",
     )
     language_models_sha256: str = _digest("folder")
     cut_offs: str = Field(
@@ -208,13 +209,22 @@ class RunSettings(BaseModel):
         return tuple(f"{crawl}/range-{index:05d}-{of}" for crawl in self.crawls for index in range(self.dedup_ranges))
 
 
+def model_names(languages: Iterable[str]) -> tuple[str, ...]:
+    """The files that a folder of language models may have for these languages."""
+    codes = sorted({code for language in languages for code in (language, script_free(language))})
+    return tuple(f"{code}.{name}" for code in codes for name in ("sp.model", "arpa.bin"))
+
+
 def stage_config(settings: RunSettings, stage: str, unit: str) -> dict[str, Any]:
     """The config of one unit of one stage."""
     s = settings
     sample = 0 if s.cut_offs else s.cut_off_sample
     match stage:
         case "ingest":
-            return {"source": getattr(s, INGESTED[unit]), "sha256": getattr(s, f"{INGESTED[unit]}_sha256")}
+            source = getattr(s, INGESTED[unit])
+            listed = unit == "language-models" and source.startswith(("http://", "https://"))
+            return {"source": source, "sha256": getattr(s, f"{INGESTED[unit]}_sha256"),
+                    "names": model_names(s.languages) if listed else ()}  # fmt: skip
         case "fetch":
             return {"source": s.source, "kind": s.kind, "max_files": s.segments}
         case "extract":

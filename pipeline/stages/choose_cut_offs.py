@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from pydantic import Field
 
+from ccnet.languages import LANGUAGES, script_free
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.stages.identify import SAMPLE
@@ -30,8 +31,9 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
 
     if given := inputs.of("ingest"):
         [table] = inputs.paths(given[0]).values()
-        found = {language: asdict(limits) for language, limits in read_cut_offs(table).items()}
-        draft.write_json(CUT_OFFS, found)
+        table_of = read_cut_offs(table)
+        found = {code: table_of.get(code, table_of.get(script_free(code))) for code in (*table_of, *LANGUAGES)}
+        draft.write_json(CUT_OFFS, {code: asdict(limits) for code, limits in found.items() if limits})
         draft.add({"languages": len(found), "documents_sampled": 0})
         return
     sampled = [inputs.path(manifest, SAMPLE) for manifest in inputs.of("identify")]

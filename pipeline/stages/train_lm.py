@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ccnet.languages import script_free
 from pipeline.draft import Draft
 from pipeline.manifest import Manifest
 from pipeline.stage import Inputs, Stage, StageConfig
@@ -31,12 +32,13 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
     documents go to the bucket `all`."""
     from ccnet.language_model import train_language_model
 
-    given = {name: _ingested(inputs, f"{draft.unit}.{name}") for name in (SP_MODEL, ARPA_BIN)}
-    if all(given.values()):
-        for name, [(manifest, artifact), *_] in given.items():
-            shutil.copyfile(inputs.path(manifest, artifact), draft.path(name))
-        draft.add({"models_given": 1})
-        return
+    for code in (draft.unit, script_free(draft.unit)):
+        given = {name: _ingested(inputs, f"{code}.{name}") for name in (SP_MODEL, ARPA_BIN)}
+        if all(given.values()):
+            for name, [(manifest, artifact), *_] in given.items():
+                shutil.copyfile(inputs.path(manifest, artifact), draft.path(name))
+            draft.add({"models_given": 1})
+            return
     found = _ingested(inputs, f"{draft.unit}.txt.gz", f"{draft.unit}.txt")
     if not found:
         draft.add({"lines": 0})
