@@ -118,7 +118,9 @@ def identify_batch(
     texts = batch.column("text").to_pylist()
     for row, (label, score) in enumerate(identifier.identify(texts)):
         label = code_by_script(label, texts[row], languages)
-        if score < threshold:
+        if not texts[row]:  # an empty line alone was left: CCNet asks about no such text
+            counts["dropped_empty"] += 1
+        elif score < threshold:
             counts["dropped_low_score"] += 1
         elif languages and label not in languages:
             counts["dropped_other_language"] += 1

@@ -40,13 +40,16 @@ class LanguageModel:
         self._ngrams = kenlm.Model(str(ngrams))
         self._pieces_have_no_space = self._no_space_is_left()
 
-    def perplexities(self, texts: Sequence[str]) -> list[float]:
-        """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM)."""
-        found = []
+    def perplexities(self, texts: Sequence[str]) -> list[float | None]:
+        """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM).
+
+        None where normalisation leaves no piece of a document (accents alone, say), as in CCNet.
+        """
+        found: list[float | None] = []
         for start in range(0, len(texts), CHUNK_DOCUMENTS):
             lines = normalize_for_language_model(texts[start : start + CHUNK_DOCUMENTS])
             encoded = self._pieces.encode(lines, out_type=str, num_threads=1)
-            found += [self._perplexity(pieces) for pieces in encoded]
+            found += [self._perplexity(pieces) if pieces else None for pieces in encoded]
         return found
 
     def _perplexity(self, pieces: list[str]) -> float:
@@ -116,10 +119,9 @@ def score_batch(
 def sample_perplexities(samples: Sequence[Path], models: ModelFiles, *, max_documents: int) -> dict[str, list[float]]:
     """Perplexities of at most `max_documents` of the sampled documents of each language that has a model."""
     loaded = LanguageModels(models)
-    found = merge_samples(samples, max_documents)
-    return {
-        language: loaded.of(language).perplexities(texts) for language, texts in found.items() if language in models
-    }
+    found = {code: texts for code, texts in merge_samples(samples, max_documents).items() if code in models}
+    scores = {code: loaded.of(code).perplexities(texts) for code, texts in found.items()}
+    return {code: [score for score in scored if score is not None] for code, scored in scores.items()}
 
 
 class LanguageModels:

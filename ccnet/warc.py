@@ -1,7 +1,8 @@
 """Records out of WARC and WET files, one after another, whatever else in the file is broken.
 
 A file is read as a stream of gzip members (or plain).  Where a member or a record is broken, one Fault is given and
-reading goes on at the next member or record that begins, so one bad record costs one record.  Memory is bounded by
+reading goes on at the next member or record that begins, so one bad record costs one record; a record that says that
+it is longer than it is ends where the next member begins with a record.  Memory is bounded by
 `max_record_bytes` however far a member inflates.
 """
 
@@ -60,6 +61,8 @@ def read_records(path: Path, max_record_bytes: int = MAX_RECORD_BYTES) -> Iterat
 class PlainReader:
     """An uncompressed file."""
 
+    starts_member = False
+
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
@@ -77,6 +80,8 @@ class Inflater:
         self.member = zlib.decompressobj(31)
         self.inside = False
         self.ended = False
+        self.untouched = True  # nothing of the member was given out
+        self.starts_member = False  # whether the bytes read last are the first of a member
 
     def read(self) -> bytes | Fault:
         """The next inflated bytes (at most CHUNK_BYTES); b"" at the end."""
@@ -89,12 +94,15 @@ class Inflater:
                 self._skip_to_next_member()
                 return Fault("bad_gzip")
             self.inside = True
+            starts_member = self.untouched
+            self.untouched = starts_member and not out
             if self.member.eof:
                 self.pending = self.member.unused_data.lstrip(b"\0")
                 self._new_member()
             else:
                 self.pending = self.member.unconsumed_tail
             if out:
+                self.starts_member = starts_member
                 return out
 
     def _fill(self) -> bool:
@@ -110,6 +118,7 @@ class Inflater:
     def _new_member(self) -> None:
         self.member = zlib.decompressobj(31)
         self.inside = False
+        self.untouched = True
 
     def _skip_to_next_member(self) -> None:
         """Go to the next place that looks like a member's beginning, after the current one."""
@@ -150,6 +159,9 @@ def _parse(source: Inflater | PlainReader, max_record_bytes: int) -> Iterator[Re
             ended = True
         else:
             resuming = resuming and not _resume(buffer)
+            if source.starts_member and VERSION.match(data) and buffer.strip() and not resuming:
+                yield Fault("truncated_record")  # it says that it is longer than it is
+                buffer.clear()
             buffer += data
             if len(buffer) > 2 * (max_record_bytes + MAX_HEADER_BYTES):
                 yield Fault("too_large")

@@ -67,7 +67,7 @@ EXHIBITS: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "a member that holds no record": (lambda: member(b"this is no WARC record at all\n" * 4), "dropped_bad_record", 2),
     "a record that says it is longer than it is": (
         lambda: member(response(good_html("long")).replace(b"Content-Length: ", b"Content-Length: 9")),
-        "dropped_truncated_record", 1),
+        "dropped_truncated_record", 2),
     "a charset that is not the declared one": (wrongly_declared, "documents_kept", 3),
     "NUL bytes in the text": (
         lambda: member(response(good_html("nul").replace(b"garden", b"gar\0den"))), "documents_kept", 3),

@@ -134,6 +134,31 @@ def test_the_text_is_laid_out_as_the_public_cc_100(files: list[Path], tmp_path: 
     assert documents[-1] == ""
 
 
+def test_a_text_of_accents_alone_has_no_perplexity_and_an_empty_one_is_not_identified(tmp_path: Path) -> None:
+    from ccnet.language_model import train_language_model
+    from embedded.written import reference_sentences
+    from pipeline.tools import find_tool
+
+    train_language_model(reference_sentences()["en"], tmp_path, lmplz=find_tool("lmplz"),
+                         build_binary=find_tool("build_binary"), order=2, vocabulary_size=200)  # fmt: skip
+    (tmp_path / "sp.model").rename(tmp_path / "ru.sp.model")
+    (tmp_path / "arpa.bin").rename(tmp_path / "ru.arpa.bin")
+    shared = sentence(WORDS["en"], *combination(1))
+    pages = [
+        "У лукоморья дуб зелёный; златая цепь на дубе том\n",
+        f"{shared}\n\u0301\n",
+        f"{shared}\n\n\n",
+        f"{shared}\n",
+    ]
+    source = tmp_path / "x.warc.wet"
+    source.write_bytes(b"".join(conversion(f"http://x.example/{n}", f"title\n{page}") for n, page in enumerate(pages)))
+    recipe = Recipe(LANGUAGE_IDENTIFIER, models_in(tmp_path), {"ru": CutOffs(1, 2)}, min_characters=10, threshold=0.1)
+    counts = make_corpus([source], tmp_path / "out", recipe)
+    scored = [(row["language"], row["perplexity"] is None, row["bucket"]) for row in rows(tmp_path / "out")]
+    assert scored == [("ru", False, "tail"), ("ru", True, "all")]
+    assert counts["identify"]["dropped_empty"] == 1
+
+
 def test_half_a_language_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "en.arpa.bin").touch()
     with pytest.raises(CorpusError, match=r"en\.arpa\.bin without en\.sp\.model"):

@@ -1,4 +1,4 @@
-"""The corpus when the world misbehaves: a web server like Common Crawl's under load, a full disk, a store that is away."""
+"""The corpus when the world misbehaves: a server as Common Crawl's under load, a full disk, a store out of reach."""
 
 from __future__ import annotations
 
@@ -153,10 +153,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    if (
-        os.geteuid()
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", folder], check=False).returncode
-    ):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1M", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root can mount a small disk")
     yield folder
     subprocess.run(["umount", folder], check=True)
