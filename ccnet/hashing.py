@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,22 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.normalize import normalize_for_dedup
+from ccnet import _hashing
+from ccnet.normalize import dedup_table
 from ccnet.shards import read_batches
 
 Hashes = NDArray[np.uint64]
-CHUNK_DOCUMENTS = 128  # normalised at a time: more leave the processor's cache
 ENTRY = np.dtype([("hash", "<u8"), ("repeated", "u1")])  # repeated: in two or more documents of the shard
 
 
 def hash_lines(texts: Sequence[str]) -> Hashes:
     """One hash for each line of all documents, one document after another, empty lines included."""
-    sha1 = hashlib.sha1
-    raw = bytearray()
-    for start in range(0, len(texts), CHUNK_DOCUMENTS):
-        lines = normalize_for_dedup(texts[start : start + CHUNK_DOCUMENTS])
-        raw += b"".join([sha1(line).digest()[:8] for line in lines])
-    return np.frombuffer(bytes(raw), dtype="<u8")
+    return np.frombuffer(_hashing.hash_lines(texts, dedup_table()), dtype="<u8")
 
 
 def first_in_document(hashes: Hashes, lines: Sequence[int] | NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -36,8 +36,8 @@ EXPANDED = {mark: text for mark, text in PUNCTUATION.items() if len(text) > 1}
 
 
 @cache
-def _dedup_table() -> CodePoints:
-    """Newlines stay, so that lines stay lines."""
+def dedup_table() -> CodePoints:
+    """What deduplication makes of each code point of lowered text; newlines stay, so that lines stay lines."""
     return _table(lambda c: c in PUNCTUATION or (_is_control(ord(c)) and c != "\n"), lambda c: c)
 
 
@@ -66,7 +66,7 @@ def _table(is_deleted: Callable[[str], bool], becomes: Callable[[str], str]) -> 
 
 def normalize_for_dedup(texts: Sequence[str]) -> list[bytes]:
     """The normalised lines of documents of stripped lines, one after another, as UTF-8."""
-    mapped = _dedup_table()[_code_points("\n".join(texts).lower())]
+    mapped = dedup_table()[_code_points("\n".join(texts).lower())]
     return _text(mapped[mapped != DELETED]).encode("utf-8", "surrogatepass").split(b"\n")
 
 

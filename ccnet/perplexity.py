@@ -15,12 +15,12 @@ import sentencepiece
 
 from ccnet.crawl import crawl_of
 from ccnet.document import Bucket
-from ccnet.hashing import CHUNK_DOCUMENTS
 from ccnet.normalize import normalize_for_language_model
 from ccnet.paragraphs import join_paragraphs
 from ccnet.sample import merge_samples
 from ccnet.shards import SCORED, open_writer, read_batches
 
+CHUNK_DOCUMENTS = 128  # normalised at a time: more leave the processor's cache
 ModelFiles = Mapping[str, tuple[Path, Path]]  # language -> sp.model, arpa.bin
 
 

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ccnet import _hashing
 from ccnet.deduplicate import deduplicate_shard
 from ccnet.document import Bucket, Document
 from ccnet.duplicates import find_duplicates, load_hashes
 from ccnet.hashing import hash_lines, hash_shard
 from ccnet.identify import LanguageIdentifier, identify_shard
 from ccnet.language_model import train_language_model
-from ccnet.normalize import normalize_for_dedup, normalize_for_language_model
+from ccnet.normalize import dedup_table, normalize_for_dedup, normalize_for_language_model
 from ccnet.perplexity import CutOffs, LanguageModel, bucket, cut_offs
 from ccnet.release import regroup
 from ccnet.scripts import burmese_encoding, chinese_script, code_by_script
@@ -62,6 +63,16 @@ def test_language_model_normalisation_glues_lines_and_removes_accents() -> None:
 def test_a_hash_is_the_first_eight_bytes_of_sha1() -> None:
     [found] = hash_lines(["Hello"])
     assert int(found) == int.from_bytes(hashlib.sha1(b"hello").digest()[:8], "little")
+
+
+@pytest.mark.parametrize("plainly", [False, True])
+def test_hashes_are_sha1_of_the_normalised_lines_at_every_length(plainly: bool) -> None:
+    characters = "aÉσΣİß１٣ \u0301、\n\U0001f600" + "\ud800" + "x" * 20
+    for length in [*range(140), 1000]:
+        text = "".join(characters[n * n % len(characters)] for n in range(length))
+        found = np.frombuffer(_hashing.hash_lines([text, "b"], dedup_table(), plainly), "<u8").tolist()
+        lines = normalize_for_dedup([text, "b"])
+        assert found == [int.from_bytes(hashlib.sha1(line).digest()[:8], "little") for line in lines]
 
 
 def test_all_copies_of_a_paragraph_are_removed_across_shards(tmp_path: Path) -> None:
