@@ -13,52 +13,38 @@
 #include <string>
 #include <vector>
 
+#include "word_table.h"
+
 namespace {
+
+using ccnet::FNV_START;
+using ccnet::fnv_step;
 
 const char* const CAPSULE = "ccnet._fasttext.model";
 const int LID_DIM = 16;  // of lid.176; sums of that size stay in registers
-const uint32_t FNV_START = 2166136261u, FNV_PRIME = 16777619u;
 
-inline uint32_t step(uint32_t hash, char byte) {  // fastText hashes signed characters
-  return (hash ^ static_cast<uint32_t>(static_cast<int8_t>(byte))) * FNV_PRIME;
-}
+const size_t MAX_WORDS = 1u << 19;
 
-// The rows of words met before: text is Zipfian, so most words are.  When it is full it begins anew.
-const size_t MAX_WORD_BYTES = 64, MAX_WORDS = 1u << 19;
-
+// The rows of the words met before.
 class WordRows {
  public:
   struct Span {
-    size_t text, rows;
-    uint32_t length, count, hash;
+    size_t rows, count;
   };
 
-  const Span* find(const char* text, size_t length, uint32_t hash) const {
-    const size_t mask = slots_.size() - 1;
-    for (size_t slot = hash & mask; slots_[slot]; slot = (slot + 1) & mask) {
-      const Span& span = spans_[slots_[slot] - 1];
-      if (span.hash == hash && span.length == length && !memcmp(texts_.data() + span.text, text, length)) return &span;
-    }
-    return nullptr;
-  }
+  const Span* find(const char* text, size_t length, uint32_t hash) const { return words_.find(text, length, hash); }
 
   const int32_t* rows(const Span& span) const { return rows_.data() + span.rows; }
 
   void remember(const char* text, size_t length, uint32_t hash, const std::vector<int32_t>& rows) {
-    if (length > MAX_WORD_BYTES) return;
-    if (spans_.size() == MAX_WORDS) *this = WordRows();
-    size_t slot = hash & (slots_.size() - 1);
-    while (slots_[slot]) slot = (slot + 1) & (slots_.size() - 1);
-    spans_.push_back({texts_.size(), rows_.size(), static_cast<uint32_t>(length), static_cast<uint32_t>(rows.size()), hash});
-    slots_[slot] = static_cast<uint32_t>(spans_.size());
-    texts_.append(text, length);
+    if (length > ccnet::MAX_WORD_BYTES) return;
+    if (words_.full()) words_.clear(), rows_.clear();
+    words_.add(text, length, hash, {rows_.size(), rows.size()});
     rows_.insert(rows_.end(), rows.begin(), rows.end());
   }
 
  private:
-  std::vector<uint32_t> slots_ = std::vector<uint32_t>(2 * MAX_WORDS, 0);  // open addressing: span + 1, 0 where free
-  std::vector<Span> spans_;
-  std::string texts_;
+  ccnet::WordTable<Span> words_{MAX_WORDS};
   std::vector<int32_t> rows_;
 };
 
@@ -89,7 +75,7 @@ struct Model {
     for (size_t word = 0; word < ends.size(); word++) {
       const char* text = blob.data() + (word ? ends[word - 1] : 0);
       uint32_t hash = FNV_START;
-      for (const char* c = text; c < blob.data() + ends[word]; c++) hash = step(hash, *c);
+      for (const char* c = text; c < blob.data() + ends[word]; c++) hash = fnv_step(hash, *c);
       size_t slot = hash & (size - 1);
       while (slots[slot]) slot = (slot + 1) & (size - 1);
       slots[slot] = static_cast<int32_t>(word) + 1;
@@ -139,8 +125,8 @@ struct Model {
       uint32_t hash = FNV_START;
       size_t j = i;
       for (int n = 1; j < size && n <= max_n; n++) {
-        hash = step(hash, word[j++]);
-        while (j < size && (word[j] & 0xC0) == 0x80) hash = step(hash, word[j++]);
+        hash = fnv_step(hash, word[j++]);
+        while (j < size && (word[j] & 0xC0) == 0x80) hash = fnv_step(hash, word[j++]);
         if (n < min_n || (n == 1 && (i == 0 || j == size))) continue;
         const uint32_t bucket = remainder(hash);
         if (pruned) {
@@ -162,7 +148,7 @@ struct Model {
       while (text < end && is_space(*text)) text++;
       const char* begin = text;
       uint32_t hash = FNV_START;
-      while (text < end && !is_space(*text)) hash = step(hash, *text++);
+      while (text < end && !is_space(*text)) hash = fnv_step(hash, *text++);
       const size_t length = static_cast<size_t>(text - begin);
       if (!length) break;
       if (const WordRows::Span* span = known.find(begin, length, hash)) {
@@ -185,7 +171,7 @@ struct Model {
       known.remember(begin, length, hash, fresh);
     }
     uint32_t hash = FNV_START;
-    for (const char* c = "</s>"; *c; c++) hash = step(hash, *c);
+    for (const char* c = "</s>"; *c; c++) hash = fnv_step(hash, *c);
     const int mark = find("</s>", 4, hash);
     if (mark >= 0) {
       add(&mark, 1, out);

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import kenlm
 import numpy as np
 import pyarrow as pa
-import sentencepiece
 
 from ccnet.crawl import crawl_of
 from ccnet.document import Bucket
 from ccnet.normalize import normalize_for_language_model
 from ccnet.paragraphs import join_paragraphs
+from ccnet.pieces import PieceEncoder
 from ccnet.sample import merge_samples
 from ccnet.shards import SCORED, open_writer, read_batches
 
@@ -36,9 +35,8 @@ class LanguageModel:
     """SentencePiece and KenLM of one language."""
 
     def __init__(self, pieces: Path, ngrams: Path) -> None:
-        self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
+        self._pieces = PieceEncoder(pieces)
         self._ngrams = kenlm.Model(str(ngrams))
-        self._pieces_have_no_space = self._no_space_is_left()
 
     def perplexities(self, texts: Sequence[str]) -> list[float | None]:
         """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM).
@@ -47,22 +45,12 @@ class LanguageModel:
         """
         found: list[float | None] = []
         for start in range(0, len(texts), CHUNK_DOCUMENTS):
-            lines = normalize_for_language_model(texts[start : start + CHUNK_DOCUMENTS])
-            encoded = self._pieces.encode(lines, out_type=str, num_threads=1)
-            found += [self._perplexity(pieces) if pieces else None for pieces in encoded]
+            lines = self._pieces.lines(normalize_for_language_model(texts[start : start + CHUNK_DOCUMENTS]))
+            found += [self._perplexity(line, pieces) if pieces else None for line, pieces in lines]
         return found
 
-    def _perplexity(self, pieces: list[str]) -> float:
-        line = " ".join(pieces)
-        tokens = (len(pieces) if self._pieces_have_no_space else len(line.split())) + 1
-        return float(round(10.0 ** (-self._ngrams.score(line) / tokens), 1))
-
-    def _no_space_is_left(self) -> bool:
-        """Whether the model makes every white space a part of no piece, so that pieces need not be split again."""
-        spaces = [chr(code) for code in range(0x3001) if chr(code).isspace()]
-        found = self._pieces.encode([f"a {space}a{space} {space}" for space in spaces], out_type=str)
-        every = [self._pieces.id_to_piece(piece) for piece in range(self._pieces.get_piece_size())]
-        return not any(character.isspace() for piece in chain(every, *found) for character in piece)
+    def _perplexity(self, line: bytes, pieces: int) -> float:
+        return float(round(10.0 ** (-self._ngrams.score(line) / (pieces + 1)), 1))
 
 
 def cut_offs(perplexities: Sequence[float], head: int = 30, tail: int = 60) -> CutOffs:
