@@ -4,8 +4,8 @@
     python -m benchmarks.corpus --input x.warc.wet.gz --language-models lm/ --warc x.warc.gz
 
 mb_per_s counts WET text (the records' contents).  The floor is what the library calls that cannot be avoided cost
-alone on the same text: inflate, fastText, SentencePiece, KenLM, Parquet.  datatrove (0.10.1) and trafilatura are
-measured where they are installed: `pip install -r benchmarks/requirements.txt`.
+alone on the same text: inflate, fastText, SentencePiece, KenLM, Parquet.  datatrove (0.10.1) is measured where
+benchmarks/requirements.txt is installed, trafilatura where it can be imported.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ import gzip
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,8 +37,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import sentencepiece
 
+import ccnet.extract
 import ccnet.recipe
 from benchmarks.datatrove_peer import datatrove_seconds
+from benchmarks.memory import measure_dedup, measure_worker
 from ccnet.cut_offs import ccnet_cut_offs
 from ccnet.normalize import normalize_for_language_model
 from ccnet.recipe import Recipe, hash_file, make_corpus, mine_file, models_in
@@ -50,9 +50,10 @@ from pipeline.tools import find_language_identifier
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT.parent / "shared" / "golden" / "ccnet"
-WATCHED = {
-    "hash_paragraphs": "hash_lines", "deduplicate": "deduplicate_batch", "identify": "identify_batch",
-    "perplexity": "score_batch",
+WATCHED = {  # step -> function, which is replaced where it is called
+    "decode html": (ccnet.extract, "decode_html"), "html to text": (ccnet.extract, "extract_text"),
+    "hash_paragraphs": (ccnet.recipe, "hash_lines"), "deduplicate": (ccnet.recipe, "deduplicate_batch"),
+    "identify": (ccnet.recipe, "identify_batch"), "perplexity": (ccnet.recipe, "score_batch"),
 }  # fmt: skip
 
 
@@ -73,7 +74,8 @@ def measure(source: Path, recipe: Recipe, repeats: int, workspace: Path) -> dict
 
 
 def run_ours(source: Path, recipe: Recipe, folder: Path) -> tuple[float, dict[str, float], Path]:
-    """CPU seconds, of which by step, and the release."""
+    """CPU seconds, of which by step, and the release.  Models are loaded before; no word was met before."""
+    load_models(recipe)
     with watched() as spent:
         begun = time.process_time()
         make_corpus([source], folder, recipe)
@@ -82,11 +84,21 @@ def run_ours(source: Path, recipe: Recipe, folder: Path) -> tuple[float, dict[st
     return seconds, dict(spent), folder
 
 
+def load_models(recipe: Recipe) -> None:
+    """Anew, so that what they remember of words begins anew as well."""
+    ccnet.recipe._identifier.cache_clear()
+    ccnet.recipe._models.cache_clear()
+    ccnet.recipe._identifier(recipe.identifier)
+    models = ccnet.recipe._models(tuple(recipe.models.items()))
+    for language in recipe.models:
+        models.of(language)
+
+
 @contextmanager
 def watched() -> Iterator[Counter[str]]:
     """CPU seconds inside the recipe's batch functions."""
     spent: Counter[str] = Counter()
-    originals = {name: getattr(ccnet.recipe, name) for name in WATCHED.values()}
+    originals = {step: getattr(module, name) for step, (module, name) in WATCHED.items()}
 
     def timed(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -98,13 +110,13 @@ def watched() -> Iterator[Counter[str]]:
 
         return call
 
-    for step, name in WATCHED.items():
-        setattr(ccnet.recipe, name, timed(step, originals[name]))
+    for step, (module, name) in WATCHED.items():
+        setattr(module, name, timed(step, originals[step]))
     try:
         yield spent
     finally:
-        for name, function in originals.items():
-            setattr(ccnet.recipe, name, function)
+        for step, (module, name) in WATCHED.items():
+            setattr(module, name, originals[step])
 
 
 def floor_seconds(source: Path, folder: Path, recipe: Recipe) -> dict[str, float]:
@@ -240,16 +252,6 @@ def _record(text: bytes, copy: int) -> bytes:
     return f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n"
 
 
-def measure_memory(source: Path, recipe: Recipe, workspace: Path) -> float:
-    """Peak resident MB of a process that does nothing but the recipe."""
-    models = next(iter(recipe.models.values()))[0].parent
-    program = [sys.executable, "-m", "pipeline.cli", "corpus", "--recipe", "ccnet", "--workers", "1"]
-    files = ["--input", source, "--language-models", models, "--language-identifier", recipe.identifier]
-    command = [str(part) for part in (*program, *files, "--output", workspace / "memory")]
-    subprocess.run(command, check=True, capture_output=True)
-    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, 1)
-
-
 def machine() -> dict[str, str]:
     names = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "datatrove", "trafilatura")
     versions = {}
@@ -286,8 +288,9 @@ def main() -> None:
     workspace = Path(tempfile.mkdtemp())
     try:
         os.sched_setaffinity(0, {min(cores)})
-        memory = measure_memory(arguments.input, recipe, workspace)
-        result = {"peak_memory_mb": memory} | measure(arguments.input, recipe, arguments.rounds, workspace)
+        memory = measure_worker(arguments.input, recipe, workspace)
+        result = {"peak_memory_mb": memory, "dedup_memory": measure_dedup(workspace)}
+        result |= measure(arguments.input, recipe, arguments.rounds, workspace)
         result["cpu_s_per_mb_by_share_of_input"] = measure_growth(arguments.input, recipe, workspace)
         if arguments.warc:
             from benchmarks.pages import measure_pages

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ccnet.extract
+from benchmarks.corpus import run_ours
 from ccnet.html import extract_text
 from ccnet.recipe import Recipe, make_corpus
 from ccnet.warc import Record, read_records
@@ -16,10 +17,13 @@ from ccnet.warc import Record, read_records
 def measure_pages(source: Path, recipe: Recipe, folder: Path, sample: int = 300) -> dict[str, Any]:
     """CPU seconds of the recipe from WARC, once with each extractor, and what the texts share.
 
-    `common_words` is the median share of trafilatura's words (main content only) that our text (all visible text) has.
+    `common_words` is the median share of trafilatura's words (main content only) that our text (all visible text) has,
+    `main_content_words` the share of our words that trafilatura keeps; `shares` says where our seconds go.
     """
     ours, pages = _run(source, recipe, folder / "ours", extract_text)
-    found: dict[str, Any] = {"pages": pages, "ours_cpu_s": round(ours, 2)}
+    whole, stages, _ = run_ours(source, recipe, folder / "steps")
+    shares_of_steps = {step: round(seconds / whole, 3) for step, seconds in stages.items()}
+    found: dict[str, Any] = {"pages": pages, "ours_cpu_s": round(ours, 2), "shares": shares_of_steps}
     try:
         import trafilatura
     except ImportError:
@@ -31,14 +35,16 @@ def measure_pages(source: Path, recipe: Recipe, folder: Path, sample: int = 300)
 
     seconds, _ = _run(source, recipe, folder / "theirs", theirs)
     texts = _html(source)[:sample]
-    shares = [_share(" ".join(extract_text(text)[1]), " ".join(theirs(text)[1])) for text in texts]
+    words = [(_words(extract_text(text)), _words(theirs(text))) for text in texts]
+    both = [(own, other) for own, other in words if own and other]
     cost = {name: 1000 * _clock(lambda use=use: [use(text) for text in texts]) / len(texts)
             for name, use in (("ours", extract_text), ("trafilatura", theirs))}  # fmt: skip
     return found | {
         "trafilatura_cpu_s": round(seconds, 2),
         "ratio_trafilatura": round(seconds / ours, 2),
         "ms_per_page": {name: round(value, 3) for name, value in cost.items()},
-        "common_words": round(statistics.median(share for share in shares if share is not None), 3),
+        "common_words": round(statistics.median(len(own & other) / len(other) for own, other in both), 3),
+        "main_content_words": round(statistics.median(len(own & other) / len(own) for own, other in both), 3),
     }
 
 
@@ -71,9 +77,8 @@ def _html(source: Path) -> list[str]:
     return texts
 
 
-def _share(ours: str, theirs: str) -> float | None:
-    wanted = set(theirs.split())
-    return len(wanted & set(ours.split())) / len(wanted) if wanted else None
+def _words(found: tuple[str, list[str]]) -> set[str]:
+    return {word for line in found[1] for word in line.split()}
 
 
 def _clock(work: Any) -> float:
