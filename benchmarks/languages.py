@@ -21,7 +21,7 @@ from pathlib import Path
 from ccnet.extract import read_documents
 from ccnet.identify import LanguageIdentifier
 from ccnet.language_classifier import CombinedIdentifier, answers, held_out, needed_codes, samples, train_classifier
-from ccnet.languages import LANGUAGES
+from ccnet.languages import LANGUAGES, script_free
 from pipeline.settings import RunSettings
 from pipeline.stages.train_lid import TrainLidConfig
 from pipeline.tools import find_language_identifier
@@ -61,6 +61,16 @@ def scores(truth: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, fl
     }
 
 
+def kept(truth: Sequence[str], found: Sequence[tuple[str, float]]) -> dict[str, dict[str, int]]:
+    """code -> pages, of which right and wrong answers reach the corpus's threshold."""
+    least = RunSettings.model_fields["language_threshold"].default
+    rows = {code: {"pages": pages, "right": 0, "wrong": 0} for code, pages in sorted(Counter(truth).items())}
+    for code, (label, score) in zip(truth, found, strict=True):
+        if score >= least:
+            rows[code]["right" if script_free(label) == script_free(code) else "wrong"] += 1
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crawl", type=Path, default=DATA / "crawl")
@@ -82,16 +92,21 @@ def main() -> None:
         train_classifier(found, model, epochs=defaults.epochs, seed=defaults.seed)
         threshold = RunSettings.model_fields["classifier_threshold"].default
         both = CombinedIdentifier(find_language_identifier(), model, needed, threshold)
+        sure = kept(truth, alone.identify(texts)), kept(truth, both.identify(texts))
         before, after = scores(truth, answers(alone, texts)), scores(truth, answers(both, texts))
+    known = [code for code in sure[0] if code in LANGUAGES]
+    totals = [{name: sum(rows[code][name] for code in known) for name in ("pages", "right", "wrong")} for rows in sure]
     lost = {code: [before[code]["f1"], after[code]["f1"]] for code in before if after[code]["f1"] < before[code]["f1"]}
-    result = {"pages": len(texts), "codes_of_the_classifier": sorted(needed), "lost_f1": lost, "lid_176": before,
-              "combined": after}  # fmt: skip
+    result = {"pages": len(texts), "codes_of_the_classifier": sorted(needed), "lost_f1": lost,
+              "kept_by_threshold": {"lid_176": totals[0], "combined": totals[1]}, "kept_by_code": sure[1],
+              "lid_176": before, "combined": after}  # fmt: skip
     for code in sorted(before):
         if code in needed or before[code] != after[code]:
             row = after[code]
             both_scores = f"P {row['precision']:.3f} R {row['recall']:.3f} F1 {row['f1']:.3f}"
             print(f"{code:8} {row['pages']:4} pages  lid.176 F1 {before[code]['f1']:.3f}   combined {both_scores}")
     print(f"lost by the combination: {lost or 'none'}")
+    print(f"kept of the pages in CC-100's languages: lid.176 {totals[0]}, combined {totals[1]}")
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import fasttext
 
 from ccnet.identify import LABEL_PREFIX, LanguageIdentifier
-from ccnet.languages import LANGUAGES
+from ccnet.languages import LANGUAGES, script_free
 from ccnet.scripts import code_by_script
 
 SAMPLE_CHARACTERS = 300  # a training example: about a paragraph
@@ -95,7 +95,10 @@ def train_classifier(found: Mapping[str, Sequence[str]], model: Path, *, epochs:
 
 
 class CombinedIdentifier(LanguageIdentifier):
-    """lid.176, and beside it our classifier, whose answer counts where it names one of its codes with `threshold`."""
+    """lid.176, and beside it our classifier, whose answer counts where it names one of its codes with `threshold`.
+
+    Elsewhere lid.176's label stands; where both say the same, with the higher of their scores.
+    """
 
     def __init__(
         self,
@@ -111,7 +114,11 @@ class CombinedIdentifier(LanguageIdentifier):
         self._threshold = threshold
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
-        return [
-            own if own[0] in self._codes and own[1] >= self._threshold else first
-            for first, own in zip(super().identify(texts), self._own.identify(texts), strict=True)
-        ]
+        both = zip(super().identify(texts), self._own.identify(texts), strict=True)
+        return [self._combine(first, own) for first, own in both]
+
+    def _combine(self, first: tuple[str, float], own: tuple[str, float]) -> tuple[str, float]:
+        if own[0] in self._codes and own[1] >= self._threshold:
+            return own
+        agree = first[0] in (own[0], script_free(own[0]))
+        return (first[0], max(first[1], own[1])) if agree else first

@@ -26,7 +26,10 @@ NORMALIZERS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")  # no r
 JAMO = range(0x1100, 0x1200)  # they and marks (M) are what other characters are composed with
 PROBE_PIECES = 2_000
 
+SPACES = [space for space in map(chr, range(0x3001)) if space.isspace() and category(space) != "Cc"]
+
 Proto = Any  # sentencepiece_model_pb2.ModelProto, which has no types
+Pieces = list[tuple[str, float]]  # with their scores
 Processor = sentencepiece.SentencePieceProcessor
 
 
@@ -37,9 +40,10 @@ class PieceEncoder:
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
         proto: Proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
         proto.ParseFromString(model.read_bytes())
-        words = _word_encoder(proto, self._processor) if _is_known(proto) else None
-        self._words = words if words is not None and _agree(words, self._processor, proto) else None
-        self._no_space_in_pieces = _no_space_in_pieces(self._processor)
+        normal = [(piece.piece, piece.score) for piece in proto.pieces if piece.type == NORMAL]
+        words = _word_encoder(proto, normal, self._processor) if _is_known(proto, normal) else None
+        self._words = words if words is not None and _agree(words, normal, self._processor) else None
+        self._no_space_in_pieces = _no_space_in_pieces(proto, self._processor)
 
     def lines(self, texts: Sequence[str]) -> list[tuple[bytes, int]]:
         """Of each text its pieces as UTF-8, parted by spaces, and how many words CCNet counts in that line."""
@@ -54,35 +58,31 @@ class PieceEncoder:
         return line, pieces_of_it if self._no_space_in_pieces else len(line.decode().split())
 
 
-def _is_known(proto: Proto) -> bool:
+def _is_known(proto: Proto, normal: Pieces) -> bool:
     """Whether the model is a unigram model whose pieces end where a space is."""
     normalizer, trainer = proto.normalizer_spec, proto.trainer_spec
     plain = normalizer.add_dummy_prefix and normalizer.remove_extra_whitespaces and normalizer.escape_whitespaces
     odd = trainer.treat_whitespace_as_suffix or trainer.byte_fallback
-    types = {piece.type for piece in proto.pieces}
-    pieces = [piece.piece for piece in proto.pieces if piece.type == NORMAL]
     return bool(
         trainer.model_type == UNIGRAM
         and normalizer.name in NORMALIZERS
         and plain
         and not odd
-        and not {USER_DEFINED, UNUSED, BYTE} & types
-        and SPACE_MARK in pieces
-        and not any(SPACE_MARK in piece[1:] for piece in pieces)
+        and not {USER_DEFINED, UNUSED, BYTE} & {piece.type for piece in proto.pieces}
+        and any(piece == SPACE_MARK for piece, _ in normal)
+        and not any(SPACE_MARK in piece[1:] for piece, _ in normal)
     )
 
 
-def _word_encoder(proto: Proto, processor: Processor) -> _pieces.Model:
-    pieces = [(piece.piece, piece.score) for piece in proto.pieces if piece.type == NORMAL]
-    unknown = np.float32(min(score for _, score in pieces)) - UNKNOWN_PENALTY
+def _word_encoder(proto: Proto, normal: Pieces, processor: Processor) -> _pieces.Model:
+    unknown = np.float32(min(score for _, score in normal)) - UNKNOWN_PENALTY
     inert = _inert(proto.normalizer_spec.precompiled_charsmap, processor.normalize)
-    return _pieces.load(pieces, float(unknown), processor.normalize, inert)
+    return _pieces.load(normal, float(unknown), processor.normalize, inert)
 
 
-def _agree(words: _pieces.Model, processor: Processor, proto: Proto) -> bool:
+def _agree(words: _pieces.Model, normal: Pieces, processor: Processor) -> bool:
     """Whether a text of the model's own pieces, many of which may be parted in several ways, comes out the same."""
-    pieces = [piece.piece.replace(SPACE_MARK, " ") for piece in proto.pieces if piece.type == NORMAL]
-    text = "".join(pieces[-PROBE_PIECES:] + pieces[:PROBE_PIECES])
+    text = "".join(piece.replace(SPACE_MARK, " ") for piece, _ in normal[-PROBE_PIECES:] + normal[:PROBE_PIECES])
     found = _pieces.encode(words, text)
     return found is None or found[0] == " ".join(processor.encode(text, out_type=str)).encode()
 
@@ -102,12 +102,10 @@ def _inert(rules: bytes, normalize: Callable[[list[str]], list[str]]) -> bytes:
     return _INERT[rules]
 
 
-def _no_space_in_pieces(processor: Processor) -> bool:
+def _no_space_in_pieces(proto: Proto, processor: Processor) -> bool:
     """Whether the model makes every white space a part of no piece, so that a line need not be split to be counted.
 
     Control characters are gone by then (`ccnet.normalize`).
     """
-    spaces = [space for space in map(chr, range(0x3001)) if space.isspace() and category(space) != "Cc"]
-    found = processor.encode([f"a {space}a{space} {space}" for space in spaces], out_type=str)
-    every = [processor.id_to_piece(piece) for piece in range(processor.get_piece_size())]
-    return not any(character.isspace() for piece in chain(every, *found) for character in piece)
+    found = chain.from_iterable(processor.encode([f"a {space}a{space} {space}" for space in SPACES], out_type=str))
+    return not any(map(str.isspace, {*"".join(found), *"".join(piece.piece for piece in proto.pieces)}))

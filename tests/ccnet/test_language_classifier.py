@@ -59,6 +59,25 @@ def test_the_language_that_lid_176_lacks_is_named_and_no_other_is_lost(
     assert all(after[language] >= before[language] for language in held)
 
 
+@pytest.mark.parametrize(
+    ("first", "own", "wanted"),
+    [
+        (("en", 0.9), ("rot", 0.8), ("rot", 0.8)),  # one of its own codes
+        (("en", 0.9), ("rot", 0.7), ("en", 0.9)),  # too unsure
+        (("sw", 0.4), ("sw", 0.95), ("sw", 0.95)),  # both say so
+        (("sw", 0.9), ("sw", 0.6), ("sw", 0.9)),
+        (("zh", 0.4), ("zh-Hant", 0.7), ("zh", 0.7)),
+        (("en", 0.4), ("sw", 0.99), ("en", 0.4)),  # no code of its own
+    ],
+)
+def test_two_answers_are_combined_by_rule(
+    first: tuple[str, float], own: tuple[str, float], wanted: tuple[str, float]
+) -> None:
+    both = CombinedIdentifier.__new__(CombinedIdentifier)
+    both._codes, both._threshold = frozenset({"rot"}), 0.8
+    assert both._combine(first, own) == wanted
+
+
 def test_the_same_samples_give_the_same_model(found: dict[str, list[str]], tmp_path: Path) -> None:
     few = {language: texts[:30] for language, texts in found.items()}
     for name in ("a", "b"):
