@@ -176,8 +176,12 @@ PyObject* hash_lines(PyObject*, PyObject* arguments) {
   const auto* codes = static_cast<const uint32_t*>(table.buf);
   for (Py_ssize_t i = 0; good && i < PyList_GET_SIZE(texts); i++) {
     PyObject* lowered = PyObject_CallMethod(PyList_GET_ITEM(texts, i), "lower", nullptr);
-    good = lowered != nullptr;
-    if (!good) break;
+    good = lowered && PyUnicode_Check(lowered);
+    if (!good) {
+      if (lowered) PyErr_SetString(PyExc_TypeError, "wanted texts");
+      Py_XDECREF(lowered);
+      break;
+    }
     const Py_ssize_t length = PyUnicode_GET_LENGTH(lowered);
     switch (PyUnicode_KIND(lowered)) {
       case PyUnicode_1BYTE_KIND: hash_text(PyUnicode_1BYTE_DATA(lowered), length, codes, line, out); break;

@@ -23,7 +23,7 @@ using ccnet::fnv_step;
 const char* const CAPSULE = "ccnet._pieces.model";
 const char* const SPACE_MARK = "\xE2\x96\x81";  // U+2581, what SentencePiece writes for a space
 const size_t SPACE_MARK_BYTES = 3;
-const size_t MAX_WORDS = 1u << 18;
+const size_t MAX_WORDS = 1u << 17;
 const uint32_t INERT_CODES = 1 << 16;
 const int32_t NO_PIECE = -1;
 const float LEAST_SUM = -90000;  // near -100,000 some versions of SentencePiece begin to count anew

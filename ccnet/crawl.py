@@ -27,7 +27,7 @@ USER_AGENT = "xlmr-factory/0.1 (open XLM-R corpus builder)"
 CHUNK_BYTES = 1 << 20
 RETRY_S = 1.0  # no faster than one a second
 MAX_RETRY_AFTER_S = 300.0
-PERMANENT = {400, 401, 404, 405, 410, 416}
+PERMANENT = frozenset({400, 401, 404, 405, 410, 416})
 
 
 class TransientCrawlError(OSError):
@@ -92,6 +92,7 @@ class CrawlSource:
     base: str
     max_idle_s: float = 900.0
     read_timeout_s: float = 60.0
+    permanent: frozenset[int] = PERMANENT  # statuses that asking again does not change
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _pool: PoolManager | None = field(default=None, init=False)
@@ -117,7 +118,11 @@ class CrawlSource:
                 raise PermanentCrawlError(f"{source}: no such file")
             shutil.copyfile(source, aside)
         else:
-            self._download(path, aside)
+            try:
+                self._download(path, aside)
+            except PermanentCrawlError:
+                aside.unlink()
+                raise
         if not _is_whole(aside):
             aside.unlink()
             raise TransientCrawlError(f"{self.base}{path}: the gzip stream does not end well: fetch it again")
@@ -193,7 +198,7 @@ class CrawlSource:
     def _take(self, url: str, reply: BaseHTTPResponse, start: int, write: Callable[[bytes], object]) -> None:
         if reply.status == 416 and start:
             return  # nothing is left after what came
-        if reply.status in PERMANENT:
+        if reply.status in self.permanent:
             raise PermanentCrawlError(f"{url}: the server answers {reply.status}: check the crawl's name and the base")
         if reply.status not in (200, 206):
             raise _TryAgain(f"the server answers {reply.status}", _retry_after(reply.headers.get("Retry-After", "")))

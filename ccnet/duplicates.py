@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.hashing import Hashes, range_edges
+from ccnet.hashing import Hashes, first_at_least, range_edges
 
 DEFAULT_MEMORY_BYTES = 2 << 30
 BLOCK = 1 << 22  # hashes looked at together
@@ -40,7 +40,7 @@ def find_duplicates(
     ranges = max(1, -(-total * BYTES_PER_HASH // memory_bytes))
     low, high = ((1 << 64) * bound // part[1] for bound in (part[0], part[0] + 1))
     edges = range_edges(ranges, low, high)
-    cuts = [[0, *np.searchsorted(found["hash"], edges).tolist(), len(found)] for found in entries]
+    cuts = [[0, *(first_at_least(found, edge) for edge in edges.tolist()), len(found)] for found in entries]
     skipped = len(shards) - len(outputs)
     counts: Counter[str] = Counter(hashes=total, ranges=ranges, duplicates=0)
     with ExitStack() as stack:

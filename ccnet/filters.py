@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from ccnet.document import CorpusError
 from ccnet.shards import COMPRESSION, SCORED, open_writer, read_batches
 from ccnet.signals import SIGNALS, add_signals
+from ccnet.url import split_url
 
 FILTERED = pa.schema([*SCORED, *SIGNALS])
 EXCLUDED = pa.schema([*FILTERED, ("reason", pa.string())])
@@ -55,7 +55,7 @@ class Filters:
         return ""
 
     def _is_blocked(self, url: str) -> bool:
-        parts = urlsplit(url)
+        parts = split_url(url)
         labels = (parts.hostname or "").split(".")
         hosts = (".".join(labels[at:]) for at in range(len(labels)))
         return any(parts.path.startswith(prefix) for host in hosts for prefix in self.blocked.get(host, ()))

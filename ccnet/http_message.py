@@ -37,7 +37,7 @@ def parse_response(block: bytes) -> HttpResponse | None:
         head, found, payload = block.partition(b"\n\n")
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
-    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isascii() and words[1].isdigit()):
         return None
     pairs = (line.partition(":") for line in lines[1:])
     return HttpResponse(int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}, payload)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +14,10 @@ import pyarrow.parquet as pq
 
 from ccnet.release import bucket_of, language_of, release_parts
 from ccnet.shards import BATCH_DOCUMENTS
+from ccnet.url import split_url
 
 TOP_DOMAINS = 10
+MAX_DOMAINS = 1_000_000  # counted at a time; beyond, all but the most frequent tenth begin anew
 AMOUNTS = ("documents", "paragraphs", "characters", "bytes")
 READ = ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]
 
@@ -36,7 +37,8 @@ def language_statistics(parts: Iterable[Path]) -> Statistics:
 
     `buckets`: bucket -> AMOUNTS, `crawls`: dump -> bucket -> AMOUNTS; bytes are of UTF-8 text, newlines included.
     Counts of documents: `perplexity` and `length` (characters) by power of two, the key being the lower bound,
-    `language_score` by tenth, `domains` of the most frequent.  All of them but the domains add up over releases.
+    `language_score` by tenth, `domains` of the most frequent (nearly, where there are more than a million).  All of
+    them but the domains add up over releases.
     """
     found: Statistics = {"crawls": {}, "perplexity": Counter(), "language_score": Counter(), "length": Counter()}
     domains: Counter[str] = Counter()
@@ -45,7 +47,9 @@ def language_statistics(parts: Iterable[Path]) -> Statistics:
         with pq.ParquetFile(part) as file:
             for batch in file.iter_batches(BATCH_DOCUMENTS, columns=READ):
                 _add(found, bucket, batch)
-                domains.update(urlsplit(url).netloc for url in batch.column("url").to_pylist())
+                if len(domains) > MAX_DOMAINS:
+                    domains = Counter(dict(domains.most_common(MAX_DOMAINS // 10)))
+                domains.update(split_url(url).netloc for url in batch.column("url").to_pylist())
     found["buckets"] = _summed(found["crawls"].values())
     found["domains"] = dict(domains.most_common(TOP_DOMAINS))
     return found

@@ -166,6 +166,8 @@ def stats(folder: Path | None, as_json: bool, as_csv: bool, plot: Path | None, *
 
     statistics = folder_statistics(folder) if folder else corpus_statistics_of(_store(where), read_settings(**where))
     if plot:
+        if plot.suffix not in (".svg", ".png", ".pdf") or not plot.parent.is_dir():
+            raise BadConfig(f"--plot {plot}: wanted a name ending in .svg, .png or .pdf in a folder that is there")
         from ccnet.stats_plot import plot_corpus
 
         plot_corpus(statistics, plot)

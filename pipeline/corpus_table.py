@@ -42,9 +42,10 @@ def corpus_statistics_of(store: ArtifactStore, settings: Mapping[str, Any]) -> d
     encoded = (manifest for manifest in _manifests(store, "encode") if publish in manifest.inputs)
     tokens = {manifest.unit: manifest.counts["tokens"] for manifest in encoded}
     reference = {m.unit: m.counts.get("reference_bytes") for m in made_from if m.stage == "train_lm"}
+    filtered = _filtered(store, made_from)
     for language, row in statistics["languages"].items():
         row |= _known(language) | {"tokens": tokens.get(language), "reference_bytes": reference.get(language)}
-        row["steps"] = _steps_of_language(store, language, made_from)
+        row["steps"] = _steps_of_language(language, made_from, filtered)
     return {
         "release": store.uri(publish),
         "dropped": {stage: row["dropped"] for stage, row in _steps(made_from).items() if row["dropped"]},
@@ -121,17 +122,25 @@ def _by_crawl(manifests: Sequence[Manifest]) -> dict[str, dict[str, Any]]:
     return {crawl: _steps(found) for crawl, found in sorted(slices.items())}
 
 
-def _steps_of_language(store: ArtifactStore, language: str, manifests: Sequence[Manifest]) -> dict[str, Any]:
-    """What `identify` kept of the language, and what the stages after it dropped."""
-    kept = sum(m.counts.get(f"kept_{language}", 0) for m in manifests if m.stage == "identify")
-    filtered: Counter[str] = Counter()
+def _filtered(store: ArtifactStore, manifests: Sequence[Manifest]) -> dict[str, Counter[str]]:
+    """language -> reason -> documents that the filters dropped."""
+    sums: dict[str, Counter[str]] = {}
     for manifest in manifests:
         if manifest.stage == "filter_documents" and any(a.name == REASONS for a in manifest.artifacts):
-            reasons = json.loads(store.open(manifest.artifact(REASONS)).read_text(encoding="utf-8"))
-            filtered.update(reasons.get(language, {}))
+            found = json.loads(store.open(manifest.artifact(REASONS)).read_text(encoding="utf-8"))
+            for language, reasons in found.items():
+                sums.setdefault(language, Counter()).update(reasons)
+    return sums
+
+
+def _steps_of_language(
+    language: str, manifests: Sequence[Manifest], filtered: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """What `identify` kept of the language, and what the stages after it dropped."""
+    kept = sum(m.counts.get(f"kept_{language}", 0) for m in manifests if m.stage == "identify")
     regrouped = _steps(m for m in manifests if m.stage == "regroup" and m.unit == language)
     dropped = {stage: row["dropped"] for stage, row in regrouped.items()}
-    return {"identify": {"kept": kept}, "filter_documents": dict(filtered), **dropped}
+    return {"identify": {"kept": kept}, "filter_documents": dict(filtered.get(language, {})), **dropped}
 
 
 def corpus_table(statistics: Mapping[str, Any]) -> Table:

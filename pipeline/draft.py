@@ -114,6 +114,10 @@ class Draft:
     def commit(self, stage: Stage, config: StageConfig, unit: str, inputs: tuple[str, ...]) -> Manifest:
         """Publish the files, then the manifest.  If another attempt won, its manifest stands."""
         self.check_counts()
+        key = f"{self.prefix}/{MANIFEST_NAME}"
+        if self.store.exists(key):  # what it lists must stay as it is, also where keys are shared (`publish_at`)
+            log.info("%s: another attempt was first; its manifest stands", self.what)
+            return self.store.manifest(key)
         manifest = Manifest(
             stage=stage.name,
             version=stage.version,
@@ -130,10 +134,10 @@ class Draft:
             code_version=code_version(),
             library_versions=library_versions(stage.packages),
         )
-        if not self.store.put_if_absent(f"{self.prefix}/{MANIFEST_NAME}", manifest.to_json()):
+        if not self.store.put_if_absent(key, manifest.to_json()):
             log.info("%s: another attempt was first; its manifest stands", self.what)
-        for key in [f"{self.prefix}/{PROGRESS_NAME}", *self.store.list(f"{self.prefix}/{STATE_NAME}/")]:
-            self.store.delete(key)
+        for left in [f"{self.prefix}/{PROGRESS_NAME}", *self.store.list(f"{self.prefix}/{STATE_NAME}/")]:
+            self.store.delete(left)
         log.info("%s: %s in %.1f s", self.what, _amounts(self.counts), self.seconds)
         return manifest
 

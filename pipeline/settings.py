@@ -118,7 +118,7 @@ class RunSettings(BaseModel):
     mask_contacts: bool = Field(default=False, description="mask emails and IP addresses")
     keep_excluded: bool = Field(default=False, description="keep what the filters drop, with its reason, aside")
     cut_off_sample: int = Field(
-        default=4_000, ge=10, le=1_000_000, description="documents of a language and dump that cut-offs are taken from"
+        default=2_000, ge=10, le=1_000_000, description="documents of a language and dump that cut-offs are taken from"
     )
     release: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the published corpus")
     near_duplicates: float = Field(

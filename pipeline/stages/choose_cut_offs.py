@@ -13,7 +13,7 @@ from pydantic import Field
 from ccnet.languages import LANGUAGES, script_free
 from pipeline.draft import Draft
 from pipeline.stage import Inputs, Match, Stage, StageConfig
-from pipeline.stages.identify import SAMPLE
+from pipeline.stages.identify import SAMPLE, language_of
 from pipeline.stages.train_lm import language_models
 
 CUT_OFFS = "cut_offs.json"
@@ -22,7 +22,7 @@ CUT_OFFS = "cut_offs.json"
 class ChooseCutOffsConfig(StageConfig):
     head: int = Field(default=30, ge=1, le=98, description="percentile below which a document is head")
     tail: int = Field(default=60, ge=2, le=99, description="percentile from which a document is tail")
-    max_documents: int = Field(default=4_000, ge=0, description="documents of a language in the sample")
+    max_documents: int = Field(default=2_000, ge=0, description="documents of a language in the sample")
 
 
 def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -> None:
@@ -37,7 +37,9 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
         draft.add({"languages": len(found), "documents_sampled": 0})
         return
     sampled = [inputs.path(manifest, SAMPLE) for manifest in inputs.of("identify")]
-    samples = sample_perplexities(sampled, language_models(inputs), max_documents=config.max_documents)
+    languages = {language_of(a.name) for manifest in inputs.of("identify") for a in manifest.artifacts}
+    models = language_models(inputs, languages)
+    samples = sample_perplexities(sampled, models, max_documents=config.max_documents)
     chosen = {lang: asdict(cut_offs(found, config.head, config.tail)) for lang, found in samples.items() if found}
     draft.write_json(CUT_OFFS, chosen)
     draft.add({"languages": len(chosen), "documents_sampled": sum(len(found) for found in samples.values())})

@@ -28,7 +28,7 @@ def extract(config: ExtractConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="extract",
-    version=2,
+    version=3,
     config=ExtractConfig,
     body=extract,
     needs={"fetch": Match.SAME_UNIT},

@@ -21,24 +21,23 @@ class FilterPerplexityConfig(StageConfig):
 
 
 def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Draft) -> None:
+    """A language at a time, so that one language model is opened and in memory."""
     from ccnet.perplexity import CutOffs, score_shard
 
-    """A language at a time, so that one language model is in memory."""
     table = json.loads(inputs.path(inputs.one("choose_cut_offs"), CUT_OFFS).read_text(encoding="utf-8"))
     limits = {language: CutOffs(**values) for language, values in table.items()}
-    models = language_models(inputs)
     identified = inputs.one("identify")
     names = [artifact.name for artifact in identified.artifacts if language_of(artifact.name)]
     for done, name in enumerate(names):
-        model = {code: files for code, files in models.items() if code == language_of(name)}
+        models = language_models(inputs, {language_of(name)})
         documents = inputs.path(identified, name)
-        draft.add(score_shard(documents, model, limits, draft.path(name), paragraphs=config.unit == "paragraph"))
+        draft.add(score_shard(documents, models, limits, draft.path(name), paragraphs=config.unit == "paragraph"))
         draft.progress(done + 1, len(names), "languages")
 
 
 STAGE = Stage(
     name="filter_perplexity",
-    version=2,
+    version=3,
     config=FilterPerplexityConfig,
     body=filter_perplexity,
     needs={"identify": Match.SAME_UNIT, "train_lm": Match.ALL, "choose_cut_offs": Match.SAME_CRAWL},

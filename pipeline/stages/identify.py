@@ -30,7 +30,7 @@ class IdentifyConfig(StageConfig):
         default=0.8, ge=0, le=1, description="least score at which our classifier's answer counts, on its own codes"
     )
     unit: Literal["document", "paragraph"] = Field(default="document", description="what is named (CCNet: document)")
-    sample: int = Field(default=4_000, ge=0, description="documents of a language kept aside for cut-offs; 0: none")
+    sample: int = Field(default=2_000, ge=0, description="documents of a language kept aside for cut-offs; 0: none")
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
@@ -63,7 +63,7 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="identify",
-    version=3,
+    version=4,
     config=IdentifyConfig,
     body=identify,
     needs={"deduplicate": Match.SAME_UNIT, "ingest": ("language-identifier", "label-map"), "train_lid": Match.ALL},

@@ -48,12 +48,13 @@ def _local(config: IngestConfig, draft: Draft) -> Path:
 
 def _from_the_web(config: IngestConfig, draft: Draft) -> Path:
     """One file, or the files of a folder that are there; what came whole outlives a kill."""
-    from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.crawl import PERMANENT, CrawlSource, PermanentCrawlError, TransientCrawlError
 
     state = draft.state()
     folder, _, file = config.source.rpartition("/")
     base = config.source if config.names else folder
-    source = CrawlSource(base.rstrip("/") + "/")
+    # A bucket that may not be listed answers 403 for a name that it does not have.
+    source = CrawlSource(base.rstrip("/") + "/", permanent=PERMANENT | {403})
     for done, name in enumerate(config.names or (file,)):
         try:
             if not (state.folder / name).exists():

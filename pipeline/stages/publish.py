@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pipeline.draft import Draft
-from pipeline.errors import EmptyOutput
+from pipeline.errors import BadInput, EmptyOutput
 from pipeline.release import STATISTICS
 from pipeline.stage import Inputs, Match, Stage, StageConfig
 from pipeline.stages.regroup import LANGUAGE_STATISTICS
@@ -18,6 +18,7 @@ class PublishConfig(StageConfig):
 def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
     """List all parts; the statistics, put beside them as _statistics.json, say that the release is whole."""
     languages = {}
+    folders: set[str] = set()
     for manifest in inputs.of("regroup"):
         parts = [artifact for artifact in manifest.artifacts if artifact.name.startswith("corpus/")]
         for part in parts:
@@ -25,7 +26,7 @@ def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
         if parts:
             statistics = json.loads(inputs.path(manifest, LANGUAGE_STATISTICS).read_text(encoding="utf-8"))
             languages[manifest.unit] = statistics
-            draft.publish_at(STATISTICS, f"{parts[0].key.split('/lang=')[0]}/_{STATISTICS}")
+            folders |= {part.key.split("/lang=")[0] for part in parts}
         draft.add(
             {"documents_in": manifest.counts["documents_kept"], "documents_kept": manifest.counts["documents_kept"]}
         )
@@ -33,6 +34,9 @@ def publish(config: PublishConfig, inputs: Inputs, draft: Draft) -> None:
         raise EmptyOutput(
             f"{draft.unit}: no slice holds a document of {', '.join(m.unit for m in inputs.of('regroup'))}"
         )
+    if len(folders) > 1:
+        raise BadInput(f"{draft.unit}: languages of {len(folders)} releases came in: {', '.join(sorted(folders))}")
+    draft.publish_at(STATISTICS, f"{folders.pop()}/_{STATISTICS}")
     draft.write_json(STATISTICS, {"languages": languages})
 
 

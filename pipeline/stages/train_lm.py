@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -73,9 +73,10 @@ def _lines(path: Path, *, compressed: bool) -> Iterator[str]:
             yield line.rstrip("\n")
 
 
-def language_models(inputs: Inputs) -> dict[str, tuple[Path, Path]]:
-    """language -> (sp.model, arpa.bin) of the languages that have a model."""
-    manifests = [m for m in inputs.of("train_lm") if any(a.name == ARPA_BIN for a in m.artifacts)]
+def language_models(inputs: Inputs, languages: Collection[str]) -> dict[str, tuple[Path, Path]]:
+    """language -> (sp.model, arpa.bin) of those of the languages that have a model."""
+    named = [manifest for manifest in inputs.of("train_lm") if manifest.unit in languages]
+    manifests = [manifest for manifest in named if any(a.name == ARPA_BIN for a in manifest.artifacts)]
     return {m.unit: (inputs.path(m, SP_MODEL), inputs.path(m, ARPA_BIN)) for m in manifests}
 
 

@@ -78,6 +78,9 @@ EXHIBITS: dict[str, tuple[Callable[[], bytes], str, int]] = {
                                 "dropped_digest_mismatch", 2),
     "a page that was not found": (
         lambda: member(response(good_html("404"), status="404 Not Found")), "dropped_not_ok", 2),
+    "a status of odd digits": (
+        lambda: member(response(good_html("odd"), status="990 OK").replace(b" 990 ", b" \xb3\xb90 ")),
+        "dropped_not_http", 2),
     "a block that is no HTTP": (
         lambda: member(response(good_html("x")).replace(b"HTTP/1.1 200 OK", b"GARBAGE 00 0 OK")),
         "dropped_not_http", 2),

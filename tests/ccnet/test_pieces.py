@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
+from ccnet import _pieces
 from ccnet.normalize import normalize_for_language_model
 from ccnet.pieces import PieceEncoder
 from embedded.written import reference_sentences
@@ -74,6 +75,7 @@ def test_pieces_of_any_text_are_sentencepieces(model: Path) -> None:
 def test_what_word_by_word_cannot_tell_is_asked(model: Path) -> None:
     encoder = PieceEncoder(model)
     texts = ["a ▁ b▁", "▁", "garden water " * 20_000, "12 " * 30_000 + "ш" * 4000]
+    assert [_pieces.encode(encoder._words, text) for text in texts] == [None] * 4
     assert encoder.lines(texts) == expected(model, texts)
 
 
@@ -92,4 +94,6 @@ def test_what_word_by_word_cannot_tell_is_asked(model: Path) -> None:
 def test_other_models_are_left_to_sentencepiece(tmp_path: Path, options: dict[str, object]) -> None:
     other = train(tmp_path / "sp.model", **options)
     texts = ["the garden of the teacher", "ﬁ 你 0000 in the"]
-    assert PieceEncoder(other).lines(texts) == expected(other, texts)
+    encoder = PieceEncoder(other)
+    assert encoder._words is None
+    assert encoder.lines(texts) == expected(other, texts)

@@ -14,7 +14,7 @@ from ccnet import _hashing
 from ccnet.deduplicate import deduplicate_shard
 from ccnet.document import Bucket, Document
 from ccnet.duplicates import find_duplicates, load_hashes
-from ccnet.hashing import hash_lines, hash_shard
+from ccnet.hashing import hash_lines, hash_shard, write_hashes
 from ccnet.identify import LanguageIdentifier, identify_shard
 from ccnet.language_model import train_language_model
 from ccnet.normalize import dedup_table, normalize_for_dedup, normalize_for_language_model
@@ -206,6 +206,19 @@ def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
     ]
     english = pq.ParquetFile(tmp_path / "corpus" / parts[1]).read().to_pylist()
     assert english[0]["crawl"] == "CC-MAIN-2026-30"
+
+
+def test_hashes_that_do_not_fit_are_merged_from_disk(tmp_path: Path) -> None:
+    texts = [f"{word}\n{other}\n{word}" for word in "abcdefgh" for other in "aqrs"]
+    batches = [(hash_lines([text]), [3]) for text in texts]
+    counts = write_hashes(batches, [tmp_path / "whole"])
+    ranges = [tmp_path / f"{index}" for index in range(3)]
+    assert write_hashes(batches, ranges, max_pending=5) == counts
+    assert (counts["documents_hashed"], counts["hashes"], counts["repeated"]) == (32, 11, 11)
+    parts = [np.load(path) for path in ranges]
+    assert np.array_equal(np.concatenate(parts), np.load(tmp_path / "whole"))
+    assert all(len(part) for part in parts)
+    assert write_hashes([], [tmp_path / "none"])["hashes"] == 0
 
 
 def test_hash_files_have_the_same_bytes_twice(tmp_path: Path) -> None:

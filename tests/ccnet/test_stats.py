@@ -16,7 +16,7 @@ ROWS = [  # language, bucket, crawl, text, perplexity, score, URL
     ("en", "head", "CC-MAIN-2026-30", "one\ntwo", 300.0, 0.97, "http://a.example/1"),
     ("en", "tail", "CC-MAIN-2026-30", "three", 1024.0, 0.5, "http://a.example/2"),
     ("en", "head", "CC-MAIN-2026-34", "é", 511.9, 1.0, "http://b.example/"),
-    ("sw", "all", "CC-MAIN-2026-34", "moja", None, 0.61, "http://c.example/"),
+    ("sw", "all", "CC-MAIN-2026-34", "moja", None, 0.61, "http://[c.example/"),
 ]
 
 
@@ -52,6 +52,7 @@ def test_distributions_count_documents_by_the_lower_bound_of_their_bin(release: 
     assert english["language_score"] == {"0.9": 1, "0.5": 1, "1.0": 1}
     assert english["length"] == {"4": 2, "1": 1}
     assert english["domains"] == {"a.example": 2, "b.example": 1}
+    assert swahili["domains"] == {"": 1}  # no URL
 
 
 def test_a_folder_without_a_part_is_refused(tmp_path: Path) -> None:

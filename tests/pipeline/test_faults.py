@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.met[fault] += 1
         path = self.server.folder / self.path.lstrip("/")
         if not path.is_file():
-            return self._answer(404, b"")
+            return self._answer(403 if "sw." in self.path else 404, b"")  # S3 says 403 where it may not list
         data = path.read_bytes()
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         if fault == "throttled":
