@@ -3,8 +3,9 @@
     python -m benchmarks.corpus --json benchmarks/results/corpus.json
     python -m benchmarks.corpus --input x.warc.wet.gz --language-models lm/ --warc x.warc.gz
 
-mb_per_s counts WET text (the records' contents).  The floor is what the library calls that cannot be avoided cost
-alone on the same text: inflate, fastText, SentencePiece, KenLM, Parquet.  datatrove (0.10.1) is measured where
+mb_per_s counts WET text (the records' contents).  The floor is what the usual libraries' calls cost alone on the
+same text: inflate, fastText, SentencePiece, KenLM, Parquet; where our own code does without one, we may fall below it.
+Models are loaded before the clock runs, and no word was met before.  datatrove (0.10.1) is measured where
 benchmarks/requirements.txt is installed, trafilatura where it can be imported.
 """
 
