@@ -76,7 +76,7 @@ def make_environment() -> None:
 def install_requirements(name: str) -> None:
     pins = ROOT / name
     digest = hashlib.sha256()
-    for path in (pins, ROOT / "requirements.txt", ROOT / "pyproject.toml", *sorted((ROOT / "ccnet").glob("*.cpp"))):
+    for path in (pins, ROOT / "requirements.txt", ROOT / "pyproject.toml", *sorted((ROOT / "ccnet").glob("*.[ch]*"))):
         digest.update(path.read_bytes())
     stamp = VENV / f".installed-{name}-{digest.hexdigest()[:16]}"
     if stamp.exists():
