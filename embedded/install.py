@@ -75,8 +75,9 @@ def make_environment() -> None:
 
 def install_requirements(name: str) -> None:
     pins = ROOT / name
+    sources = sorted(path for path in (ROOT / "ccnet").iterdir() if path.suffix in (".cpp", ".h"))
     digest = hashlib.sha256()
-    for path in (pins, ROOT / "requirements.txt", ROOT / "pyproject.toml", *sorted((ROOT / "ccnet").glob("*.[ch]*"))):
+    for path in (pins, ROOT / "requirements.txt", ROOT / "pyproject.toml", *sources):
         digest.update(path.read_bytes())
     stamp = VENV / f".installed-{name}-{digest.hexdigest()[:16]}"
     if stamp.exists():
