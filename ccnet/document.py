@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+AMOUNTS = ("documents", "paragraphs", "characters", "bytes")  # what statistics count of text
+
 
 class Bucket(StrEnum):
     """Thirds of a language by perplexity (CCNet); `all` where no language model exists."""

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ccnet.document import AMOUNTS
 from ccnet.release import bucket_of, language_of, release_parts
 from ccnet.shards import BATCH_DOCUMENTS
 from ccnet.url import split_url
 
 TOP_DOMAINS = 10
 MAX_DOMAINS = 1_000_000  # counted at a time; beyond, all but the most frequent tenth begin anew
-AMOUNTS = ("documents", "paragraphs", "characters", "bytes")
 READ = ["url", "text", "length", "nlines", "crawl", "perplexity", "language_score"]
 
 Statistics = dict[str, Any]

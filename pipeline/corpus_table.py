@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ccnet.document import Bucket
+from ccnet.document import AMOUNTS, Bucket
 from ccnet.languages import LANGUAGES
 from pipeline import stages
 from pipeline.errors import BadConfig, BadInput, MissingArtifact
@@ -23,8 +23,6 @@ from pipeline.release import STATISTICS
 from pipeline.settings import RunSettings
 from pipeline.stages.filter_documents import REASONS
 from pipeline.store import ArtifactStore
-
-AMOUNTS = ("documents", "paragraphs", "characters", "bytes")
 
 
 def corpus_statistics_of(store: ArtifactStore, settings: Mapping[str, Any]) -> dict[str, Any]:
