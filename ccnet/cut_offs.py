@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from ccnet.document import CorpusError
@@ -33,14 +34,19 @@ def ccnet_cut_offs() -> dict[str, CutOffs]:
 def read_cut_offs(path: Path) -> dict[str, CutOffs]:
     """A table with the columns language, percentile_30, percentile_60 (tabs), or CCNet's own cutoff.csv (commas, a
     column a language, a row a percentile).  Raises CorpusError."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
     try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
         if rows[0][:3] == ["language", "percentile_30", "percentile_60"]:
-            return {row[0]: CutOffs(float(row[1]), float(row[2])) for row in rows[1:]}
-        head, tail = ([float(value) for value in rows[1 + percentile][1:]] for percentile in (30, 60))
-        return {language: CutOffs(*at) for language, *at in zip(rows[0][1:], head, tail, strict=True)}
-    except (IndexError, ValueError, TypeError) as error:
+            found = {row[0]: CutOffs(float(row[1]), float(row[2])) for row in rows[1:] if row}
+        else:
+            head, tail = ([float(value) for value in rows[1 + percentile][1:]] for percentile in (30, 60))
+            found = {language: CutOffs(*at) for language, *at in zip(rows[0][1:], head, tail, strict=True)}
+    except (IndexError, ValueError, TypeError, csv.Error, OSError) as error:
         raise CorpusError(
             f"{path}: {error}: wanted columns language, percentile_30, percentile_60, or CCNet's cutoff.csv"
         ) from error
+    for language, at in found.items():
+        if not 0 <= at.head <= at.tail < math.inf:
+            raise CorpusError(f"{path}: {language}: {at.head} and {at.tail}: wanted percentile_30 up to percentile_60")
+    return found

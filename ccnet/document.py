@@ -1,4 +1,4 @@
-"""The nouns of the corpus half: a page's text on its way, and the bucket it ends in."""
+"""The records of the corpus: a document, and the bucket that its perplexity puts it in."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ class Document:
 
 
 class CorpusError(ValueError):
-    """Input that the corpus half cannot take: what was found, what was wanted, what to do."""
+    """Input that ccnet cannot process: what was found, what was wanted, what to do."""

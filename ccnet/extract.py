@@ -5,6 +5,7 @@ Every conversion or response record is a document in; each is kept or counted un
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,11 +13,17 @@ from pathlib import Path
 from ccnet.digest import matches, sha1_digest
 from ccnet.document import CorpusError, Document
 from ccnet.html import decode_html, extract_text
-from ccnet.http_message import parse_response
+from ccnet.http_message import parse_media_type, parse_response
+from ccnet.media_types import HTML_TYPES, UNKNOWN_TYPES, is_html
 from ccnet.shards import write_documents
 from ccnet.warc import MAX_RECORD_BYTES, Fault, Record, read_records
 
-HTML_TYPES = ("text/html", "application/xhtml+xml")
+log = logging.getLogger(__name__)
+
+UNREADABLE = ("bad_gzip", "truncated_gzip", "bad_zstd", "truncated_zstd", "bad_record", "not_an_archive")
+MAX_LOGGED = 10  # lines a file about what could not be read; all of it is counted
+MAX_LOGGED_CHARACTERS = 300  # of a URL, and of what was raised
+MIN_FAILURES = 20  # where so many records of a file fail, and most of them, it is not the records' fault
 
 
 def extract_files(
@@ -43,32 +50,62 @@ def read_documents(
     min_characters: int = 300,
     max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Iterator[Document]:
-    """The documents of crawl files (crawl path, local path) in their order; what is met and dropped is counted."""
+    """The documents of crawl files (crawl path, local path) in their order; what is met and dropped is counted.
+
+    A record for which anything is raised is dropped as extraction_failed; where most records of a file are, the
+    fault is the program's, and the last one's exception is raised.
+    """
     for segment, path in files:
         counts["bytes_in"] += path.stat().st_size
+        told = 0
+        records: Counter[str] = Counter()
         for found in read_records(path, max_record_bytes):
-            yield from _document(found, segment, min_characters, counts)
+            result, where = _extracted(found, segment, records)
+            if where:
+                told += 1
+                _tell(f"{segment} at byte {found.offset}: {where}", told)
+            yield from _counted(result, min_characters, counts)
 
 
 def check_readable(counts: Counter[str], names: Sequence[str], max_bad_fraction: float = 0.5) -> None:
     """Raise CorpusError where more than `max_bad_fraction` of what was met could not be read at all."""
-    bad = sum(counts[f"dropped_{reason}"] for reason in ("bad_gzip", "truncated_gzip", "bad_record", "not_an_archive"))
+    reasons = {reason: counts[f"dropped_{reason}"] for reason in UNREADABLE if counts[f"dropped_{reason}"]}
+    bad = sum(reasons.values())
     if bad > max_bad_fraction * max(counts["documents_in"], 1):
         named = ", ".join(names[:3])
-        raise CorpusError(f"{bad} of {counts['documents_in']} documents of {named} cannot be read: fetch them again")
+        why = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+        raise CorpusError(
+            f"{bad} of {counts['documents_in']} documents of {named} ({why}) cannot be read: fetch them again"
+        )
 
 
-def _document(found: Record | Fault, segment: str, min_characters: int, counts: Counter[str]) -> Iterator[Document]:
-    counts["records_in"] += 1
+def _extracted(found: Record | Fault, segment: str, records: Counter[str]) -> tuple[Document | str | None, str]:
+    """A record's document, the reason for dropping it, or None for a record that is no page; and what to tell of it,
+    "" for nothing."""
     if isinstance(found, Fault):
-        result: Document | str = found.reason
-    elif found.type == "conversion":
-        result = from_wet(found, segment)
-    elif found.type == "response":
-        result = from_warc(found, segment)
-    elif found.type == "revisit":
-        result = "revisit"
-    else:
+        return found.reason, found.reason
+    if found.type not in EXTRACTORS:
+        return None, ""
+    records["seen"] += 1
+    try:
+        return EXTRACTORS[found.type](found, segment), ""
+    except Exception as error:  # whatever a library raises for a page costs that page
+        records["failed"] += 1
+        if records["failed"] >= MIN_FAILURES and records["failed"] > records["seen"] / 2:
+            raise
+        url = ascii(found.headers.get("warc-target-uri", ""))[:MAX_LOGGED_CHARACTERS]
+        return "extraction_failed", f"{url}: {type(error).__name__}: {str(error)[:MAX_LOGGED_CHARACTERS]}"
+
+
+def _tell(what: str, told: int) -> None:
+    if told <= MAX_LOGGED:
+        more = "; more of this file are counted, not logged" if told == MAX_LOGGED else ""
+        log.warning("%s: dropped%s", what, more)
+
+
+def _counted(result: Document | str | None, min_characters: int, counts: Counter[str]) -> Iterator[Document]:
+    counts["records_in"] += 1
+    if result is None:
         return  # warcinfo, request, metadata, resource: no page
     counts["documents_in"] += 1
     if isinstance(result, Document) and len(result.text) < min_characters:
@@ -124,13 +161,18 @@ def from_warc(record: Record, segment: str) -> Document | str:
         return "digest_mismatch"  # some crawlers take the digest before they join the chunks, some after
     if response.status != 200:
         return "not_ok"
-    kind = record.headers.get("warc-identified-payload-type") or response.content_type.partition(";")[0].strip()
-    if kind and kind.lower() not in HTML_TYPES:
-        return "not_html"
     if not response.payload.strip():
         return "empty"
+    identified = record.headers.get("warc-identified-payload-type", "")
+    kind = parse_media_type(identified)[0] or parse_media_type(response.content_type)[0]
+    if kind not in (*HTML_TYPES, *UNKNOWN_TYPES):
+        return "not_html"
     body = response.body()
-    html = None if body is None else decode_html(body, response.content_type)
+    if body is None:
+        return "undecodable"
+    if not is_html(kind, body):
+        return "not_html"
+    html = decode_html(body, response.content_type)
     if html is None:
         return "undecodable"
     title, lines = extract_text(html)
@@ -144,3 +186,10 @@ def from_warc(record: Record, segment: str) -> Document | str:
         original_length=len(response.payload),
         original_nlines=len(lines),
     )
+
+
+def _revisit(record: Record, segment: str) -> Document | str:
+    return "revisit"
+
+
+EXTRACTORS = {"conversion": from_wet, "response": from_warc, "revisit": _revisit}

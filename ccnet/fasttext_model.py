@@ -34,6 +34,10 @@ class UnknownModel(ValueError):
     """A model that fastText may read but this module does not."""
 
 
+class CutModel(UnknownModel):
+    """A model that ends too early: fastText itself may crash on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Dictionary:
     words: list[bytes]
@@ -184,5 +188,5 @@ def _until_zero(file: BinaryIO) -> bytes:
 def _exactly(file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) != count:
-        raise UnknownModel("the file ends too early")
+        raise CutModel("the file ends too early")
     return data

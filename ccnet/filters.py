@@ -1,6 +1,6 @@
 """Filters beyond CCNet's, each off unless a file asks for it: what is dropped, and under which reason.
 
-A folder states them: `blocked-urls.txt` (a host, with all below it, or host/path, a line), `boilerplate.txt` (a
+A folder states them: `blocked-urls.txt` (a host or an address a line, see `ccnet/block_list.py`), `boilerplate.txt` (a
 regular expression a line; a paragraph that matches goes), `thresholds.tsv` (language or *, column, least, most; the
 columns are those of SIGNALS, language_score, perplexity, length and nlines).
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ccnet.block_list import BlockList
 from ccnet.document import CorpusError
 from ccnet.shards import COMPRESSION, SCORED, open_writer, read_batches
 from ccnet.signals import SIGNALS, add_signals
-from ccnet.url import split_url
 
 FILTERED = pa.schema([*SCORED, *SIGNALS])
 EXCLUDED = pa.schema([*FILTERED, ("reason", pa.string())])
@@ -39,14 +39,14 @@ Limits = dict[str, dict[str, tuple[float, float]]]  # language or * -> column ->
 class Filters:
     """What to drop and to mask; empty: nothing."""
 
-    blocked: dict[str, tuple[str, ...]] = field(default_factory=dict)  # host -> prefixes of paths, "" for all
+    blocked: BlockList = field(default_factory=BlockList)
     boilerplate: tuple[re.Pattern[str], ...] = ()
     limits: Limits = field(default_factory=dict)
     mask: bool = False
 
     def reason(self, row: dict[str, Any]) -> str:
         """Why the document goes: blocked_url, or the column that is out of bounds; "" where it stays."""
-        if self.blocked and self._is_blocked(str(row["url"])):
+        if self.blocked and self.blocked.blocks(str(row["url"])):
             return "blocked_url"
         limits = self.limits.get("*", {}) | self.limits.get(str(row["language"]), {})
         for column, (least, most) in limits.items():
@@ -54,21 +54,19 @@ class Filters:
                 return column
         return ""
 
-    def _is_blocked(self, url: str) -> bool:
-        parts = split_url(url)
-        labels = (parts.hostname or "").split(".")
-        hosts = (".".join(labels[at:]) for at in range(len(labels)))
-        return any(parts.path.startswith(prefix) for host in hosts for prefix in self.blocked.get(host, ()))
-
 
 def read_filters(folder: Path, *, mask: bool = False) -> Filters:
     """The filters that a folder states.  Raises CorpusError naming file and line."""
     if not mask and not any((folder / name).is_file() for name in (BLOCKED, BOILERPLATE, THRESHOLDS)):
         raise CorpusError(f"{folder.name}: holds none of {BLOCKED}, {BOILERPLATE}, {THRESHOLDS}: wanted one of them")
-    blocked: dict[str, tuple[str, ...]] = {}
-    for _, line in _lines(folder / BLOCKED):
-        host, slash, path = line.split("://")[-1].partition("/")
-        blocked[host.lower()] = (*blocked.get(host.lower(), ()), slash + path if path else "")
+    blocked = BlockList()
+    for number, line in _lines(folder / BLOCKED):
+        try:
+            blocked.add(line)
+        except ValueError as error:
+            raise CorpusError(
+                f"{BLOCKED} line {number}: {line!r}: {error}: wanted a host, host:port, host/path or an address"
+            ) from error
     patterns: list[re.Pattern[str]] = []
     limits: Limits = {}
     for number, line in _lines(folder / BOILERPLATE):
@@ -92,8 +90,14 @@ def read_filters(folder: Path, *, mask: bool = False) -> Filters:
     return Filters(blocked, tuple(patterns), limits, mask)
 
 
-def filter_shard(documents: Path, filters: Filters, output: Path, excluded: Path | None = None) -> Counter[str]:
-    """Write what stays with its signals, and, where asked, what goes with its reason.
+def filter_shard(
+    documents: Path,
+    filters: Filters,
+    output: Path,
+    excluded: Path | None = None,
+    on_batch: Callable[[pa.RecordBatch], None] = lambda batch: None,
+) -> Counter[str]:
+    """Write what stays with its signals, and, where asked, what goes with its reason.  `on_batch` sees what stays.
 
     Paragraphs go first, then signals are taken, then documents go, then emails and IP addresses are masked.
     """
@@ -104,6 +108,7 @@ def filter_shard(documents: Path, filters: Filters, output: Path, excluded: Path
             for batch in read_batches(documents):
                 kept, gone = _filter_batch(batch, filters, counts)
                 writer.write_batch(kept)
+                on_batch(kept)
                 if aside is not None and gone.num_rows:
                     aside.write_batch(gone)
         finally:
@@ -142,16 +147,29 @@ def _without_boilerplate(
 
 
 def _masked(row: dict[str, Any], counts: Counter[str]) -> dict[str, Any]:
-    text = row["text"]
-    for pattern, mark in MASKS:
-        text, times = pattern.subn(mark, text)
-        counts[f"masked_{mark.strip('<>').lower()}"] += times
+    text = mask_contacts(row["text"], counts)
     return row | {"text": text, "length": len(text)}
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines that say something; none where there is no such file."""
+def mask_contacts(text: str, counts: Counter[str]) -> str:
+    """The text with emails and IP addresses masked and counted."""
+    for pattern, mark in MASKS:
+        text, times = pattern.subn(mark, text)
+        counts[f"masked_{mark.strip('<>').lower()}"] += times
+    return text
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines that say something; none where there is no such file.  Raises CorpusError naming the line that
+    is no UTF-8."""
     if not path.is_file():
-        return []
-    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-    return [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+        return
+    with path.open("rb") as file:
+        for number, data in enumerate(file, 1):
+            try:
+                line = data.decode("utf-8").removeprefix("\ufeff").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                found = ascii(data.rstrip().decode("latin-1"))
+                raise CorpusError(f"{path.name} line {number}: {found}: {error.reason}: wanted UTF-8") from error
+            if line.strip() and not line.startswith("#"):
+                yield number, line

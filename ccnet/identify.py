@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ccnet.document import CorpusError
-from ccnet.fasttext_model import FastTextModel, UnknownModel
+from ccnet.fasttext_model import CutModel, FastTextModel, UnknownModel
 from ccnet.languages import iso_labels
 from ccnet.paragraphs import split_paragraphs
 from ccnet.release import PartWriters
@@ -36,6 +36,7 @@ class LanguageIdentifier:
         if not model.is_file():
             raise CorpusError(f"{model}: no such file: wanted a fastText model, e.g. lid.176.ftz")
         fasttext.FastText.eprint = lambda *_: None  # its loader warns on stderr about its own past
+        self._batches = _batches(model)
         try:
             self._model = fasttext.load_model(str(model)).f
         except ValueError as error:
@@ -44,10 +45,7 @@ class LanguageIdentifier:
         if label_map is None and sum(bool(ISO_LABEL.fullmatch(label)) for label in labels) > len(labels) / 2:
             label_map = iso_labels()
         self._code_of = {label: label_map.get(label, label) for label in labels} if label_map else {}
-        try:
-            self._batches: FastTextModel | None = FastTextModel(model)
-        except UnknownModel:
-            self._batches = None
+        self.codes = frozenset(self._code_of.values() if label_map else labels)  # that it can answer
 
     def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Best label and score of each text, rounded to two decimals as CCNet does before it compares.
@@ -76,6 +74,17 @@ class LanguageIdentifier:
             return "", 0.0
         score, label = found[0]
         return label.removeprefix(LABEL_PREFIX), float(np.round(score, 2))  # numpy's rounding, as in CCNet
+
+
+def _batches(model: Path) -> FastTextModel | None:
+    """The model for many texts at once; None where fastText alone reads it.  Raises CorpusError."""
+    try:
+        return FastTextModel(model)
+    except CutModel as error:
+        raise CorpusError(f"{model}: {error}: wanted a whole fastText model, e.g. lid.176.ftz") from error
+    except UnknownModel:
+        pass
+    return None
 
 
 def identify_shard(

@@ -1,14 +1,17 @@
 """A release as metadata alone, and its text rebuilt from the crawl (CCNet's minify and reproduce).
 
 A minified row keeps where a document lies (file, URL, digest), which of its lines stay, its scores and the SHA-256 of
-its text, so that what is rebuilt is proved to be the same.
+its text, so that what is rebuilt is proved to be the same.  A page that gave several documents (one a language, say)
+has a row for each.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import shutil
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ccnet.document import CorpusError
 from ccnet.extract import read_documents
+from ccnet.filters import mask_contacts
 from ccnet.release import PartWriters, bucket_of, release_parts
 from ccnet.shards import BATCH_DOCUMENTS, COMPRESSION, SCORED
 
@@ -25,28 +29,45 @@ LEFT_OUT = ("text", "title")
 FINGERPRINT = "text_sha256"
 
 Fetch = Callable[[str], Path]  # a crawl's path -> the file here
+Row = dict[str, Any]
 
 
 def minify_release(release: Path, target: Path) -> Counter[str]:
     """Write the release's layout without its text.  `target` appears when it is whole.  Raises CorpusError."""
     counts: Counter[str] = Counter()
-    aside = target.with_name(f".{target.name}.part")
-    for part in release_parts(release):
-        place = aside / part.relative_to(release)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetFile(part) as file:
-            names = [name for name in file.schema_arrow.names if name not in LEFT_OUT]
-            schema = pa.schema([*(file.schema_arrow.field(name) for name in names), (FINGERPRINT, pa.string())])
-            with pq.ParquetWriter(place, schema, **COMPRESSION) as writer:
-                for batch in file.iter_batches(BATCH_DOCUMENTS):
-                    marks = [_mark(text) for text in batch.column("text").to_pylist()]
-                    columns = [batch.column(name) for name in names]
-                    writer.write_batch(pa.RecordBatch.from_arrays([*columns, pa.array(marks)], schema=schema))
-                    counts["documents"] += batch.num_rows
-                    counts["text_bytes"] += pc.sum(pc.binary_length(batch.column("text"))).as_py() or 0
-        counts["bytes_written"] += place.stat().st_size
-    aside.rename(target)
+    with _aside(target) as aside:
+        for part in release_parts(release):
+            place = aside / part.relative_to(release)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with open_part(part) as file:
+                _minify_part(file, place, counts)
+            counts["bytes_written"] += place.stat().st_size
     return counts
+
+
+def open_part(part: Path, *, minified: bool = False) -> pq.ParquetFile:
+    """A release's file.  Raises CorpusError where it is no Parquet, or has no text although it should."""
+    try:
+        file = pq.ParquetFile(part)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(f"{part}: {error}: wanted a Parquet file of a release") from error
+    wanted = FINGERPRINT if minified else "text"
+    if wanted not in file.schema_arrow.names:
+        kind = "a minified release" if minified else "a release with its text: rebuild it with `xlmr reproduce`"
+        raise CorpusError(f"{part}: has no column {wanted}: wanted {kind}")
+    return file
+
+
+def _minify_part(file: pq.ParquetFile, place: Path, counts: Counter[str]) -> None:
+    names = [name for name in file.schema_arrow.names if name not in LEFT_OUT]
+    schema = pa.schema([*(file.schema_arrow.field(name) for name in names), (FINGERPRINT, pa.string())])
+    with pq.ParquetWriter(place, schema, **COMPRESSION) as writer:
+        for batch in file.iter_batches(BATCH_DOCUMENTS):
+            marks = [_mark(text) for text in batch.column("text").to_pylist()]
+            columns = [batch.column(name) for name in names]
+            writer.write_batch(pa.RecordBatch.from_arrays([*columns, pa.array(marks, pa.string())], schema=schema))
+            counts["documents"] += batch.num_rows
+            counts["text_bytes"] += pc.sum(pc.binary_length(batch.column("text"))).as_py() or 0
 
 
 def reproduce_release(minified: Path, fetch: Fetch, target: Path) -> Counter[str]:
@@ -54,51 +75,88 @@ def reproduce_release(minified: Path, fetch: Fetch, target: Path) -> Counter[str
 
     A document that the crawl no longer gives, or whose text differs, is left out and counted.  Raises CorpusError.
     """
-    rows = _rows_by_file(minified)
+    rows, schema = _rows_by_file(minified)
     counts: Counter[str] = Counter()
-    aside = target.with_name(f".{target.name}.part")
-    with PartWriters(lambda language, bucket: aside / f"lang={language}" / f"{bucket}-00000.parquet") as writers:
-        for path in sorted(rows):
-            found = _rebuild(path, fetch(path), rows[path], counts)
-            for start in range(0, len(found), BATCH_DOCUMENTS):
-                writers.write(pa.RecordBatch.from_pylist(found[start : start + BATCH_DOCUMENTS], schema=SCORED))
-    if not writers.documents:
-        raise CorpusError(f"none of the {counts['documents_in']} documents could be rebuilt: is it the right crawl?")
-    aside.rename(target)
+    with _aside(target) as aside:
+        with PartWriters(lambda language, bucket: aside / f"lang={language}" / f"{bucket}-00000.parquet") as writers:
+            for path in sorted(rows):
+                found = _rebuild(path, fetch(path), rows[path], counts)
+                for start in range(0, len(found), BATCH_DOCUMENTS):
+                    writers.write(pa.RecordBatch.from_pylist(found[start : start + BATCH_DOCUMENTS], schema=schema))
+        if not writers.documents:
+            raise CorpusError(
+                f"none of the {counts['documents_in']} documents could be rebuilt: is it the right crawl?"
+            )
     return counts
 
 
-def _rows_by_file(minified: Path) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A new folder beside the target, whatever a killed run left there; it takes the target's name when the block
+    ends well."""
+    aside = target.with_name(f".{target.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise CorpusError(f"{target}: {error.strerror}: wanted a folder that can be made there") from error
+    try:
+        yield aside
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _rows_by_file(minified: Path) -> tuple[dict[str, list[Row]], pa.Schema]:
+    """Rows by crawl file, and what is written of them: CCNet's columns, then those that filters added."""
+    rows: dict[str, list[Row]] = {}
+    schema = SCORED
     for part in release_parts(minified):
-        table = pq.ParquetFile(part).read().to_pylist()
         bucket = bucket_of(part)
+        with open_part(part, minified=True) as file:
+            more = [field for field in file.schema_arrow if field.name not in (*schema.names, FINGERPRINT)]
+            schema = pa.schema([*schema, *more])
+            table = file.read().to_pylist()
         for row in table:
             row.setdefault("bucket", bucket)
-            if FINGERPRINT not in row:
-                raise CorpusError(f"{part}: has no column {FINGERPRINT}: wanted a minified release")
             rows.setdefault(row["cc_segment"], []).append(row)
-    return rows
+    return rows, schema
 
 
-def _rebuild(segment: str, path: Path, wanted: Sequence[dict[str, Any]], counts: Counter[str]) -> list[dict[str, Any]]:
-    """The rows of one crawl file with their text, in the order of the crawl."""
-    by_key = {(row["url"], row["digest"]): row for row in wanted}
-    counts["documents_in"] += len(wanted)
-    found = []
+def _rebuild(segment: str, path: Path, wanted: Sequence[Row], counts: Counter[str]) -> list[Row]:
+    """The rows of one crawl file with their text, in the order of the crawl and of the release."""
+    missing: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in wanted:
+        missing[row["url"], row["digest"]].append(row)
+    found: list[Row] = []
+    seen: set[tuple[str, str]] = set()
     for url, digest, title, text in _documents(segment, path):
-        row = by_key.pop((url, digest), None)
-        if row is None:
+        if not (rows := missing.get((url, digest))):
             continue
+        seen.add((url, digest))
         lines = text.split("\n")
-        kept = "\n".join(lines[at] for at in row["line_ids"] if at < len(lines))
-        if _mark(kept) != row[FINGERPRINT]:
-            counts["dropped_text_differs"] += 1
-            continue
-        found.append({name: row.get(name) for name in SCORED.names} | {"title": title, "text": kept})
+        texts = [_text_of(row, lines) for row in rows]
+        found += [
+            row | {"title": title, "text": text} for row, text in zip(rows, texts, strict=True) if text is not None
+        ]
+        missing[url, digest] = [row for row, text in zip(rows, texts, strict=True) if text is None]
+    for row in found:
+        del row[FINGERPRINT]
+    counts["documents_in"] += len(wanted)
     counts["documents_kept"] += len(found)
-    counts["dropped_not_in_crawl"] += len(by_key)
+    differs = sum(len(missing[key]) for key in seen)
+    counts["dropped_text_differs"] += differs
+    counts["dropped_not_in_crawl"] += len(wanted) - len(found) - differs
     return found
+
+
+def _text_of(row: Row, lines: Sequence[str]) -> str | None:
+    """The row's lines, with contacts masked where the release has them masked; None where they are not its text."""
+    text = "\n".join(lines[at] for at in row["line_ids"] if at < len(lines))
+    if _mark(text) == row[FINGERPRINT]:
+        return text
+    masked = mask_contacts(text, Counter())
+    return masked if _mark(masked) == row[FINGERPRINT] else None
 
 
 def _documents(segment: str, path: Path) -> Iterator[tuple[str, str, str, str]]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import kenlm
 import numpy as np
 import pyarrow as pa
+from google.protobuf.message import DecodeError
+from sentencepiece import sentencepiece_model_pb2
 
 from ccnet.crawl import crawl_of
-from ccnet.document import Bucket
+from ccnet.document import Bucket, CorpusError
 from ccnet.normalize import normalize_for_language_model
 from ccnet.paragraphs import join_paragraphs
 from ccnet.pieces import PieceEncoder
 from ccnet.sample import merge_samples
 from ccnet.shards import SCORED, open_writer, read_batches
 
+KENLM_MAGIC, ARPA_MAGIC = b"mmap lm http://kheafield.com/code", b"\\data\\"
 CHUNK_DOCUMENTS = 128  # normalised at a time: more leave the processor's cache
 ModelFiles = Mapping[str, tuple[Path, Path]]  # language -> sp.model, arpa.bin
 
@@ -35,8 +39,12 @@ class LanguageModel:
     """SentencePiece and KenLM of one language."""
 
     def __init__(self, pieces: Path, ngrams: Path) -> None:
-        self._pieces = PieceEncoder(pieces)
-        self._ngrams = kenlm.Model(str(ngrams))
+        """Raises CorpusError where a file is no model."""
+        try:
+            self._pieces = PieceEncoder(pieces)
+        except (RuntimeError, OSError) as error:
+            raise CorpusError(f"{pieces}: {error}: wanted a whole SentencePiece model") from error
+        self._ngrams = _ngrams(ngrams)
 
     def perplexities(self, texts: Sequence[str]) -> list[float | None]:
         """10 ** (-log10 p / tokens) of each document as one line, </s> counted, to one decimal (CCNet's DocLM).
@@ -51,6 +59,30 @@ class LanguageModel:
 
     def _perplexity(self, line: bytes, pieces: int) -> float:
         return float(round(10.0 ** (-self._ngrams.score(line) / (pieces + 1)), 1))
+
+
+def check_model(pieces: Path, ngrams: Path) -> None:
+    """Raise CorpusError where a file is no model or was cut, without reading the n-grams."""
+    try:
+        sentencepiece_model_pb2.ModelProto().ParseFromString(pieces.read_bytes())  # type: ignore[attr-defined]
+    except DecodeError as error:
+        raise CorpusError(f"{pieces}: {error}: wanted a whole SentencePiece model") from error
+    _ngrams(ngrams, kenlm.LoadMethod.LAZY)
+
+
+def _ngrams(path: Path, method: int = kenlm.LoadMethod.POPULATE_OR_READ) -> kenlm.Model:
+    """KenLM prints a bar where a file is none of its own, and takes it for an ARPA file."""
+    with path.open("rb") as file:
+        head = file.read(len(KENLM_MAGIC)).lstrip()
+    if not head.startswith((KENLM_MAGIC, ARPA_MAGIC)):
+        raise CorpusError(f"{path}: it is no KenLM model: wanted what build_binary writes")
+    config = kenlm.Config()
+    config.load_method = method
+    try:
+        return kenlm.Model(str(path), config)
+    except (OSError, RuntimeError) as error:
+        said = re.split(r"threw \w+(?: because `[^']*')?\. ", str(error))[-1].rstrip(")")
+        raise CorpusError(f"{path}: {said}: wanted a whole KenLM model") from error
 
 
 def cut_offs(perplexities: Sequence[float], head: int = 30, tail: int = 60) -> CutOffs:
@@ -69,11 +101,18 @@ def bucket(perplexity: float | None, limits: CutOffs | None) -> Bucket:
 
 
 def score_shard(
-    documents: Path, models: ModelFiles, limits: Mapping[str, CutOffs], output: Path, *, paragraphs: bool = False
+    documents: Path,
+    models: ModelFiles,
+    limits: Mapping[str, CutOffs],
+    output: Path,
+    *,
+    paragraphs: bool = False,
+    on_batch: Callable[[pa.RecordBatch], None] = lambda batch: None,
 ) -> Counter[str]:
     """Write all documents with perplexity (null without a model) and bucket; counts `bucket_NAME`.
 
     `paragraphs`: rows are paragraphs, scored of their own and written as documents of one language and bucket each.
+    `on_batch` sees every batch that is written.
     """
     loaded = LanguageModels(models)
     counts: Counter[str] = Counter()
@@ -81,6 +120,7 @@ def score_shard(
         scored = (score_batch(batch, loaded, limits, counts) for batch in read_batches(documents))
         for batch in join_paragraphs(scored) if paragraphs else scored:
             writer.write_batch(batch)
+            on_batch(batch)
             counts["documents_written"] += batch.num_rows
     return counts
 
@@ -105,10 +145,12 @@ def score_batch(
 
 
 def sample_perplexities(samples: Sequence[Path], models: ModelFiles, *, max_documents: int) -> dict[str, list[float]]:
-    """Perplexities of at most `max_documents` of the sampled documents of each language that has a model."""
-    loaded = LanguageModels(models)
+    """Perplexities of at most `max_documents` of the sampled documents of each language that has a model.
+
+    One model is in memory at a time: all of CCNet's together take about 100 GB.
+    """
     found = {code: texts for code, texts in merge_samples(samples, max_documents).items() if code in models}
-    scores = {code: loaded.of(code).perplexities(texts) for code, texts in found.items()}
+    scores = {code: LanguageModel(*models[code]).perplexities(texts) for code, texts in found.items()}
     return {code: [score for score in scored if score is not None] for code, scored in scores.items()}
 
 

@@ -12,29 +12,30 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from ccnet.archive_check import check_archive
 from ccnet.deduplicate import deduplicate_batch
 from ccnet.document import CorpusError
 from ccnet.duplicates import find_duplicates, load_hashes
 from ccnet.extract import check_readable, read_documents
 from ccnet.hashing import Hashes, hash_lines, write_hashes
 from ccnet.identify import LanguageIdentifier, identify_batch
-from ccnet.perplexity import CutOffs, LanguageModels, ModelFiles, score_batch
+from ccnet.languages import script_free
+from ccnet.perplexity import CutOffs, LanguageModels, ModelFiles, check_model, score_batch
 from ccnet.release import PartWriters
 from ccnet.shards import EXTRACTED, batches_of
 
 Counts = dict[str, Counter[str]]  # step -> counts
 OnFile = Callable[[str, int], None]  # pass, bytes of the file it is through with
 HASHED = pa.schema([*EXTRACTED, ("hashes", pa.list_(pa.uint64()))])
+SCRIPT_CODES = frozenset(("zh-Hans", "zh-Hant", "my_zaw"))  # which the script or encoding of a text decides
 SUMMARY = "_release.json"  # readers of Parquet folders pass over names with an underscore
 
 
@@ -63,6 +64,8 @@ class Recipe:
 def models_in(folder: Path) -> dict[str, tuple[Path, Path]]:
     """language -> (LANG.sp.model, LANG.arpa.bin) of a folder.  Raises CorpusError where half of a pair is missing."""
     found = {path.name.removesuffix(".arpa.bin"): path for path in sorted(folder.glob("*.arpa.bin"))}
+    if not found:
+        raise CorpusError(f"{folder}: holds no model: wanted LANG.sp.model and LANG.arpa.bin of each language")
     for language in found:
         if not (folder / f"{language}.sp.model").is_file():
             raise CorpusError(f"{folder}: {language}.arpa.bin without {language}.sp.model: wanted both")
@@ -84,6 +87,8 @@ def make_corpus(
         for step in ("hash", "mine"):
             on_file(step, sum(path.stat().st_size for path in files))
         return {step: Counter(counts) for step, counts in standing["counts"].items()}
+    output = output.absolute()
+    check_inputs(files, output, recipe)
     if output.exists() and any(output.iterdir()):
         raise CorpusError(f"{output}: holds something else, or another recipe's work: wanted an empty folder, or none")
     with _aside(output) as (release, scratch):
@@ -93,14 +98,41 @@ def make_corpus(
     return counts
 
 
+def check_inputs(files: Sequence[Path], output: Path, recipe: Recipe) -> None:
+    """What can be told before any work begins.  Raises CorpusError."""
+    if output.exists() and not output.is_dir():
+        raise CorpusError(f"{output}: is a file: wanted an empty folder, or none")
+    for path in files:
+        if fault := check_archive(path):
+            raise CorpusError(f"{path}: {fault}: wanted a WARC or WET file")
+    _check_languages(recipe)
+    for language, (pieces, ngrams) in recipe.models.items():
+        if not recipe.languages or language in map(script_free, recipe.languages):
+            check_model(pieces, ngrams)
+
+
+def _check_languages(recipe: Recipe) -> None:
+    from difflib import get_close_matches
+
+    codes = _identifier(recipe.identifier).codes | SCRIPT_CODES
+    for code in recipe.languages:
+        if code not in codes:
+            near = get_close_matches(code.lower(), codes, 1, 0.5)
+            meant = f"did you mean {near[0]!r}?" if near else "wanted codes such as en, sw"
+            raise CorpusError(f"languages: {code!r} is no language of {recipe.identifier.name}: {meant}")
+
+
 @contextmanager
 def _aside(output: Path) -> Iterator[tuple[Path, Path]]:
     """Folders beside the output; the release takes its name when the block ends well."""
     work = output.with_name(f".{output.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     release, scratch = work / "release", work / "scratch"
-    for folder in (release, scratch):
-        folder.mkdir(parents=True)
+    try:
+        for folder in (release, scratch):
+            folder.mkdir(parents=True)
+    except OSError as error:
+        raise CorpusError(f"{output}: {error.strerror}: wanted a folder that can be made there") from error
     try:
         yield release, scratch
         if output.exists():
@@ -186,6 +218,9 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Counts]]]:
     if workers == 1:
         yield map
         return
+    from concurrent.futures import ProcessPoolExecutor  # a tenth of what this module's imports take
+    from multiprocessing import get_context
+
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield pool.map
 

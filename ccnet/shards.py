@@ -1,7 +1,7 @@
-"""Documents on disk: Parquet with one schema that grows to the right.
+"""Documents on disk: Parquet with one schema, to which stages append columns.
 
-Column order is the data's walk: extract writes the first, deduplicate changes text and lines, identify adds the
-language, filter_perplexity the score, the bucket and the dump.
+Columns stand in the order in which stages add them: extract writes the first, deduplicate changes text and lines,
+identify adds the language, filter_perplexity the score, the bucket and the dump.
 """
 
 from __future__ import annotations

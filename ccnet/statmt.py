@@ -8,19 +8,25 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ccnet.document import CorpusError
+from ccnet.minify import open_part
 from ccnet.release import bucket_of, language_of, release_parts
-from ccnet.shards import read_batches
+from ccnet.shards import BATCH_DOCUMENTS
 
 
 def export_statmt(release: Path, target: Path, buckets: Collection[str] = (), preset: int = 6) -> Counter[str]:
     """Write one file a language, which appears when it is whole; returns documents by language.  No bucket: all.
+    Raises CorpusError.
 
     Empty lines inside a document are left out, since they would end it.
     """
     by_language: dict[str, list[Path]] = {}
     for part in release_parts(release):
         by_language.setdefault(language_of(part), []).append(part)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(f"{target}: {error.strerror}: wanted a folder that can be made there") from error
     counts: Counter[str] = Counter()
     for language, parts in sorted(by_language.items()):
         place = target / f"{language}.txt.xz"
@@ -33,11 +39,14 @@ def export_statmt(release: Path, target: Path, buckets: Collection[str] = (), pr
             aside.rename(place)
         else:
             aside.unlink()
+    if not counts:
+        raise CorpusError(f"{release}: no document in the buckets {', '.join(sorted(buckets)) or 'of any name'}")
     return counts
 
 
 def _texts(parts: list[Path], buckets: Collection[str]) -> Iterator[str]:
     for part in parts:
         if not buckets or bucket_of(part) in buckets:
-            for batch in read_batches(part, ["text"]):
-                yield from batch.column("text").to_pylist()
+            with open_part(part) as file:
+                for batch in file.iter_batches(BATCH_DOCUMENTS, columns=["text"]):
+                    yield from batch.column("text").to_pylist()

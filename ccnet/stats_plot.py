@@ -27,7 +27,7 @@ def plot_corpus(statistics: Mapping[str, Any], target: Path) -> None:
     for name, label in (("perplexity", "perplexity"), ("language_score", "identification score"),
                         ("length", "length, characters")):  # fmt: skip
         _histogram(rows[name], languages, name, label)
-    figure.suptitle(str(statistics["release"]), fontsize=8)
+    figure.suptitle(str(statistics.get("release") or statistics["dump"]), fontsize=8)
     figure.savefig(target, dpi=150)
 
 

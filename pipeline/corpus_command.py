@@ -27,13 +27,18 @@ def local_corpus(
 ) -> dict[str, dict[str, int]]:
     """Run `ccnet.recipe` with a bar; returns what each step kept and dropped.  Raises FactoryError."""
     from ccnet.cut_offs import ccnet_cut_offs, read_cut_offs
-    from ccnet.recipe import Recipe, make_corpus, models_in
+    from ccnet.document import CorpusError
+    from ccnet.recipe import Recipe, check_inputs, make_corpus, models_in
 
     _must_be_there([*files, identifier], models)
+    options["languages"] = tuple(code.strip() for code in options.get("languages", ()))
+    if "" in options["languages"]:
+        raise BadConfig("--languages: one of the codes is empty: wanted codes such as en,sw")
     beside = models / CUT_OFFS
     try:
         table = cut_offs or (beside if beside.is_file() else None)
         recipe = Recipe(identifier, models_in(models), read_cut_offs(table) if table else ccnet_cut_offs(), **options)
+        check_inputs(files, output, recipe)
         columns = (TextColumn("{task.description:<5}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
             size = sum(path.stat().st_size for path in files)
@@ -41,7 +46,7 @@ def local_corpus(
             counts = make_corpus(
                 files, output, recipe, workers=workers, on_file=lambda step, done: bar.advance(tasks[step], done)
             )
-    except ValueError as error:
+    except CorpusError as error:
         raise BadInput(str(error)) from error
     return {step: dict(found) for step, found in counts.items()}
 
@@ -88,6 +93,7 @@ def wikipedia_reference(
 ) -> None:
     """Write LANG.txt.gz of each language from the newest dump, with a line for each.  Raises FactoryError."""
     from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.document import CorpusError
     from ccnet.wikipedia import WIKIPEDIA, make_reference, wikis
 
     try:
@@ -100,18 +106,22 @@ def wikipedia_reference(
                 console.print(f"{output / code}.txt.gz: {found}", highlight=False)
     except TransientCrawlError as error:
         raise SourceUnavailable(str(error)) from error
-    except (PermanentCrawlError, ValueError) as error:
+    except (PermanentCrawlError, CorpusError) as error:
         raise BadInput(str(error)) from error
 
 
 def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequence[str]) -> str:
     """`xlmr minify`, `reproduce` and `export-text`: one line on what was done.  Raises FactoryError."""
     from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.document import Bucket, CorpusError
     from ccnet.minify import minify_release, reproduce_release
     from ccnet.statmt import export_statmt
 
     if verb != "export-text" and output.exists():
-        raise BadConfig(f"{output}: is there already: wanted a name that is free")
+        raise BadConfig(f"{output}: already exists: choose another name")
+    buckets = [bucket.strip() for bucket in buckets]
+    if unknown := [bucket for bucket in buckets if bucket not in list(Bucket)]:
+        raise BadConfig(f"--buckets {unknown[0]}: wanted some of {', '.join(Bucket)}")
     try:
         if verb == "export-text":
             found = export_statmt(source, output, buckets)
@@ -131,5 +141,5 @@ def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequen
             return summary({"reproduce": dict(reproduce_release(source, fetch, output))})
     except TransientCrawlError as error:
         raise SourceUnavailable(str(error)) from error
-    except (PermanentCrawlError, ValueError) as error:
+    except (PermanentCrawlError, CorpusError) as error:
         raise BadInput(str(error)) from error

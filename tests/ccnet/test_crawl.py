@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import re
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from ccnet.crawl import CrawlSlice, CrawlSource, PermanentCrawlError, TransientCrawlError, choose_paths
+from ccnet.crawl import (
+    CrawlSlice,
+    CrawlSource,
+    PermanentCrawlError,
+    TransientCrawlError,
+    WrongFileError,
+    choose_paths,
+)
+from tests.ccnet.odd_archives import good_html, response
 
 BODY = gzip.compress(bytes(range(256)) * 4000, 1, mtime=0)
 Fault = Callable[[BaseHTTPRequestHandler], bool]
@@ -133,11 +145,71 @@ def test_endless_throttling_ends_as_something_to_try_again(server: Server, tmp_p
         source(server, Clock()).fetch("a.gz", tmp_path / "a.gz")
 
 
-def test_a_file_whose_gzip_does_not_end_is_refused(server: Server, tmp_path: Path) -> None:
-    server.faults = [other_bytes]
-    with pytest.raises(TransientCrawlError, match="does not end well"):
-        source(server, Clock()).fetch("a.gz", tmp_path / "a.gz")
+ERROR_TEXT = b"<?xml version='1.0'?><Error><Code>SlowDown</Code></Error>"
+
+
+def answer(body: bytes) -> Fault:
+    def fault(handler: BaseHTTPRequestHandler) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return True
+
+    return fault
+
+
+def test_a_file_that_is_not_what_its_name_says_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    server.faults, clock = [other_bytes, answer(ERROR_TEXT)], Clock()
+    assert source(server, clock).fetch("a.gz", tmp_path / "a.gz").path.read_bytes() == BODY
+    assert clock.slept == [1.0, 2.0]
+    assert server.starts == [0, 0, 0]  # nothing of the wrong file is gone on with
+
+
+WARC = gzip.compress(response(good_html("a")))
+WRONG = {
+    "nothing": (b"", "it has 0 bytes"),
+    "an error text": (ERROR_TEXT, r"it begins with \"<\?xml version='1\.0'.*, which is no gzip"),
+    "a page": (b"<!DOCTYPE html><title>Sign in</title>", "begins with '<!DOCTYPE html>.*, which is no gzip"),
+    "an error text in gzip": (
+        gzip.compress(ERROR_TEXT),
+        r"what it holds begins with \"<\?xml .*, which is no WARC record",
+    ),
+    "half a member": (WARC[:-60], r"does not end well \(truncated_gzip at byte 0\)"),
+    "a last member that is cut": (WARC + WARC[:40], rf"does not end well \(truncated_gzip at byte {len(WARC)}\)"),
+    "a flipped bit": (WARC[:-8] + b"\0" + WARC[-7:] + WARC, r"does not end well \(bad_gzip at byte 0\)"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_file_that_stays_wrong_is_refused_by_name(name: str, server: Server, tmp_path: Path) -> None:
+    body, told = WRONG[name]
+    server.faults = [answer(body)] * 3
+    with pytest.raises(WrongFileError, match=rf"127\.0\.0\.1.*/x/a\.warc\.gz: .*{told}"):
+        source(server, Clock()).fetch("x/a.warc.gz", tmp_path / "a.warc.gz")
     assert list(tmp_path.iterdir()) == []
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    (folder / "a.warc.gz").write_bytes(body)
+    with pytest.raises(WrongFileError, match=told):  # a folder is not asked twice
+        CrawlSource(str(folder), sleep=lambda _: pytest.fail("slept")).fetch("a.warc.gz", tmp_path / "b.warc.gz")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("a.warc.gz", WARC * 3),
+        ("a.warc", gzip.decompress(WARC)),
+        ("a.warc.zst", zstandard.compress(gzip.decompress(WARC))),
+        ("en.txt.gz", gzip.compress(b"Any text.")),
+        ("labels.tsv", b""),
+        ("page.html", b"<html>"),
+    ],
+)
+def test_what_its_name_says_is_taken(name: str, body: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(body)
+    assert CrawlSource(str(tmp_path)).fetch(name, tmp_path / "taken").size_bytes == len(body)
 
 
 def test_slices_are_ccnets_contiguous_shares() -> None:
@@ -149,3 +221,69 @@ def test_slices_are_ccnets_contiguous_shares() -> None:
     assert CrawlSlice.parse("CC-MAIN-2019-35/00001-of-00003") == CrawlSlice("CC-MAIN-2019-35", 1, 3)
     with pytest.raises(PermanentCrawlError, match="wanted CRAWL/INDEX-of-COUNT"):
         CrawlSlice.parse("CC-MAIN-2019-35/3-of-3")
+
+
+def unreachable(base: str) -> tuple[str, float]:
+    """What a source that cannot be reached says, and how long it slept."""
+    clock = Clock()
+    with pytest.raises(TransientCrawlError) as caught:
+        CrawlSource(base, sleep=clock.sleep, clock=lambda: clock.now).read("a.gz")
+    return str(caught.value), clock.now
+
+
+def test_an_unknown_host_is_named_within_a_minute() -> None:
+    said, slept = unreachable("http://no-such-host.invalid/")
+    assert "unknown host 'no-such-host.invalid' for" in said
+    assert said.endswith("check the host's name and this machine's DNS")
+    assert slept < 60
+
+
+def test_a_refused_connection_is_named_within_a_minute() -> None:
+    said, slept = unreachable("http://127.0.0.1:9/")
+    assert "no connection to 127.0.0.1:9 (Connection refused) for" in said
+    assert slept < 60
+
+
+def test_a_wrong_certificate_is_named_within_a_minute(server: Server, tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+               "-subj", "/CN=localhost", "-days", "2"]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+    said, slept = unreachable(server.base.replace("http", "https"))
+    assert re.search(r"the certificate of 127\.0\.0\.1:\d+ is not accepted \(self.signed certificate\) for", said)
+    assert slept < 60
+
+
+def test_a_server_that_answered_once_is_waited_for_when_it_goes_away(server: Server, tmp_path: Path) -> None:
+    """It is restarted: connections are refused for longer than a wrong address is tried."""
+    clock = Clock()
+    patient = CrawlSource(server.base, max_idle_s=300, sleep=clock.sleep, clock=lambda: clock.now)
+    patient.fetch("a.gz", tmp_path / "a.gz")
+    server.server.shutdown()
+    server.server.server_close()
+    patient._pool = None
+    with pytest.raises(TransientCrawlError, match=r"for 3\d\d s"):
+        patient.fetch("b.gz", tmp_path / "b.gz")
+
+
+def test_a_wait_is_told_every_half_minute(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    server.faults, clock = [status(503, "100")], Clock()
+    source(server, clock).fetch("a.gz", tmp_path / "a.gz")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.partition("; ")[2] for line in told] == ["again in 70 s", "again in 40 s", "again in 10 s"]
+    assert "a.gz: the server answers 503, for 30 s now" in told[0]
+
+
+def test_endless_503_is_asked_less_and_less_often(server: Server, tmp_path: Path) -> None:
+    server.faults, clock = [status(503)] * 9, Clock()
+    source(server, clock).fetch("a.gz", tmp_path / "a.gz")
+    assert clock.slept == [1.0, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 2.0]
+
+
+def test_a_redirect_is_not_followed_for_hours(server: Server) -> None:
+    server.faults = [status(301)]
+    with pytest.raises(PermanentCrawlError, match="redirects to nowhere: use that as the base"):
+        CrawlSource(server.base).read("a.gz")

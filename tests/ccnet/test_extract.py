@@ -1,4 +1,4 @@
-"""Crawl files to documents: the museum of broken inputs, and CCNet's parsing of WET."""
+"""Crawl files to documents: broken inputs, and CCNet's parsing of WET."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from ccnet.document import CorpusError, Document
 from ccnet.extract import extract_files, from_wet
-from ccnet.warc import Record
-from tests.ccnet.museum import EXHIBITS, LINES, good_html, page, response, sha1
+from ccnet.html import extract_text
+from ccnet.warc import Fault, Record, read_records
+from tests.ccnet.odd_archives import LINES, ODD_ARCHIVES, good_html, member, page, response, sha1
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "real-cc"
@@ -30,9 +32,9 @@ def balanced(counts: Counter[str]) -> bool:
     return counts["documents_in"] == counts["documents_kept"] + dropped
 
 
-@pytest.mark.parametrize("name", EXHIBITS)
+@pytest.mark.parametrize("name", ODD_ARCHIVES)
 def test_a_broken_record_has_one_reason_and_costs_nothing_else(name: str, tmp_path: Path) -> None:
-    make, reason, survivors = EXHIBITS[name]
+    make, reason, survivors = ODD_ARCHIVES[name]
     counts, rows = extract(page("first") + make() + page("last"), tmp_path, max_bad_fraction=9)
     assert balanced(counts)
     assert counts[reason] >= 1
@@ -41,12 +43,12 @@ def test_a_broken_record_has_one_reason_and_costs_nothing_else(name: str, tmp_pa
 
 
 def test_what_was_wrongly_declared_is_read_with_the_right_charset(tmp_path: Path) -> None:
-    _, rows = extract(EXHIBITS["a charset that is not the declared one"][0](), tmp_path)
+    _, rows = extract(ODD_ARCHIVES["a charset that is not the declared one"][0](), tmp_path)
     assert "Größe über Straße" in str(rows[0]["text"])
 
 
 def test_no_nul_byte_reaches_the_text(tmp_path: Path) -> None:
-    _, rows = extract(EXHIBITS["NUL bytes in the text"][0](), tmp_path)
+    _, rows = extract(ODD_ARCHIVES["NUL bytes in the text"][0](), tmp_path)
     assert "\0" not in str(rows[0]["text"])
     assert "gardens" in str(rows[0]["text"])
 
@@ -131,3 +133,76 @@ def test_a_digest_may_be_of_the_chunks_or_of_what_they_join_to(tmp_path: Path, j
     counts, rows = extract(gzip.compress(record), tmp_path)
     assert counts["documents_kept"] == 1
     assert "\r\n" not in str(rows[0]["text"])
+
+
+def test_what_a_library_raises_costs_the_page_and_says_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fragile(html: str) -> tuple[str, list[str]]:
+        if "odd" in html:
+            raise KeyError("inside a parser")
+        return extract_text(html)
+
+    monkeypatch.setattr("ccnet.extract.extract_text", fragile)
+    odd = [page(f"odd-{n}") for n in range(15)]
+    counts, rows = extract(page("a") * 40 + b"".join(odd) + page("b"), tmp_path)
+    assert balanced(counts)
+    assert (counts["dropped_extraction_failed"], len(rows)) == (15, 41)
+    first, *rest = [record.getMessage() for record in caplog.records if record.name == "ccnet.extract"]
+    assert first == (
+        f"crawl-data/X/in.warc.gz at byte {40 * len(page('a'))}: 'http://good.example/odd-0': "
+        "KeyError: 'inside a parser': dropped"
+    )
+    assert len(rest) == 9
+    assert rest[-1].endswith("more of this file are counted, not logged")
+
+
+def test_a_fault_that_most_pages_meet_is_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(html: str) -> tuple[str, list[str]]:
+        raise KeyError("in our own code")
+
+    monkeypatch.setattr("ccnet.extract.extract_text", broken)
+    with pytest.raises(KeyError, match="in our own code"):
+        extract(page("a") * 30, tmp_path)
+
+
+def test_a_url_is_whole_whatever_characters_it_has(tmp_path: Path) -> None:
+    urls = ["http://odd.example/a\u2028b", "http://odd.example/a\x85b", "http://odd.example/a\x0bWARC-Type: request",
+            "http://odd.example/a\x0cb", "http://odd.example/a\u2029b", "http://odd.example/a\x1eb"]  # fmt: skip
+    counts, rows = extract(b"".join(gzip.compress(response(good_html("x"), url=url)) for url in urls), tmp_path)
+    assert [row["url"] for row in rows] == urls
+    assert balanced(counts)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_zstandard_archive_is_read_with_its_dictionary(tmp_path: Path, packed: bool) -> None:
+    records = [response(good_html(str(n)), url=f"http://good.example/{n}") for n in range(40)]
+    dictionary = zstandard.train_dictionary(1500, [record[:400] for record in records])
+    coder, data = zstandard.ZstdCompressor(dict_data=dictionary), dictionary.as_bytes()
+    data = zstandard.compress(data) if packed else data
+    frames = [coder.compress(record) for record in records]
+    archive = b"\x5d\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data + b"".join(frames)
+    _, rows = extract(archive, tmp_path)
+    assert [row["url"] for row in rows] == [f"http://good.example/{n}" for n in range(40)]
+    broken = bytearray(archive)
+    broken[-len(frames[-1]) - 30] ^= 0xFF
+    counts, rows = extract(bytes(broken) + frames[0][:-9], tmp_path)
+    assert (counts["dropped_bad_zstd"], counts["dropped_truncated_zstd"], len(rows)) == (1, 1, 39)
+    without, _ = extract(b"".join(frames), tmp_path, max_bad_fraction=9)
+    assert without["dropped_bad_zstd"] == without["documents_in"] > 0
+
+
+def test_a_record_says_where_it_lies(tmp_path: Path) -> None:
+    records = [response(good_html(name)) for name in "abc"]
+    members = [member(record) for record in records]  # the same bytes whenever they are made
+    for parts, name in (
+        (records, "x.warc"),
+        (members, "x.warc.gz"),
+        ([zstandard.compress(r) for r in records], "x.zst"),
+    ):
+        (tmp_path / name).write_bytes(b"".join(parts))
+        starts = [0, len(parts[0]), len(parts[0]) + len(parts[1])]
+        assert [found.offset for found in read_records(tmp_path / name)] == starts
+    (tmp_path / "cut.gz").write_bytes(members[0] + members[1][:90] + members[2])
+    found = list(read_records(tmp_path / "cut.gz"))
+    assert found[1] == Fault("bad_gzip", len(members[0]))

@@ -19,12 +19,12 @@ from ccnet.document import CorpusError
 from ccnet.minify import minify_release, reproduce_release
 from ccnet.perplexity import CutOffs
 from ccnet.recipe import Recipe, make_corpus, models_in
-from ccnet.release import regroup
 from ccnet.shards import SCORED
 from ccnet.statmt import export_statmt
 from embedded.sentences import WORDS, combination, sentence
 from pipeline.tools import LANGUAGE_IDENTIFIER
-from tests.ccnet.museum import conversion
+from tests.ccnet.gathering import gather
+from tests.ccnet.odd_archives import conversion
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "ccnet"
 pytestmark = pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
@@ -80,6 +80,24 @@ def test_files_without_a_document_leave_nothing_and_say_why(files: list[Path], t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.warc.wet.gz", "b.warc.wet.gz"]
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "it has 0 bytes"),
+        (b"<!DOCTYPE html><title>Not found</title>", "begins with '<!DOCTYPE html>.*no WARC record"),
+        (gzip.compress(b"crawl-data/x.warc.gz\n"), "what it holds begins with 'crawl-data/"),
+    ],
+)
+def test_a_file_that_is_no_archive_is_refused_by_name(
+    body: bytes, told: str, files: list[Path], tmp_path: Path
+) -> None:
+    wrong = tmp_path / "c.warc.gz"
+    wrong.write_bytes(body)
+    with pytest.raises(CorpusError, match=rf"c\.warc\.gz: .*{told}.*: wanted a WARC or WET file"):
+        make_corpus([*files, wrong], tmp_path / "out", RECIPE)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("layout", ["local", "store"])
 def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Path, layout: str) -> None:
     duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
@@ -89,7 +107,7 @@ def test_every_reader_takes_the_release_as_it_is(files: list[Path], tmp_path: Pa
         shard = tmp_path / "shard.parquet"
         pq.write_table(pq.read_table(tmp_path / "out").select(SCORED.names).cast(SCORED), shard)
         shutil.rmtree(tmp_path / "out")
-        regroup([shard], tmp_path / "out")
+        gather([shard], tmp_path / "out")
     where = str(tmp_path / "out" / "**" / "*.parquet")
     wanted = [("de", "all", 6), ("en", "all", 6)]
     query = "select lang, bucket, count(*) from read_parquet(?, hive_partitioning=true) group by all order by all"

@@ -19,9 +19,10 @@ from ccnet.identify import LanguageIdentifier, identify_shard
 from ccnet.language_model import train_language_model
 from ccnet.normalize import dedup_table, normalize_for_dedup, normalize_for_language_model
 from ccnet.perplexity import CutOffs, LanguageModel, bucket, cut_offs
-from ccnet.release import regroup
+from ccnet.release import PartWriters
 from ccnet.scripts import burmese_encoding, chinese_script, code_by_script
-from ccnet.shards import SCORED, write_documents
+from ccnet.shards import ROW_GROUP_DOCUMENTS, SCORED, write_documents
+from tests.ccnet.gathering import gather
 
 ROOT = Path(__file__).resolve().parents[2]
 LETTERS = str.maketrans("01", "xy")  # digits are all one to dedup
@@ -178,8 +179,8 @@ def test_near_duplicates_are_dropped_where_asked_for_and_in_their_language_alone
     columns |= {"url": ["u"] * 4, "cc_segment": ["s"] * 4, "bucket": ["all"] * 4}
     columns |= {"language": [row[0] for row in rows], "text": [row[1] for row in rows]}
     pq.write_table(pa.table(columns, schema=SCORED), tmp_path / "shard")
-    assert regroup([tmp_path / "shard"], tmp_path / "all")["documents_kept"] == 4
-    counts = regroup([tmp_path / "shard"], tmp_path / "corpus", near_duplicates=0.8)
+    assert gather([tmp_path / "shard"], tmp_path / "all")["documents_kept"] == 4
+    counts = gather([tmp_path / "shard"], tmp_path / "corpus", near_duplicates=0.8)
     assert (counts["documents_kept"], counts["dropped_near_duplicate"]) == (3, 1)
     found = pq.read_table(tmp_path / "corpus" / "lang=en", partitioning=None).column("text").to_pylist()
     assert found == [text, other]
@@ -195,17 +196,48 @@ def test_a_text_of_an_earlier_dump_is_published_once(tmp_path: Path) -> None:
 
     first = shard("a", "CC-MAIN-2026-30", ("same", "en", "head"), ("one", "sw", "all"))
     second = shard("b", "CC-MAIN-2026-34", ("same", "en", "tail"), ("same", "de", "tail"))
-    counts = regroup([first, second], tmp_path / "corpus")
-    assert counts == {"documents_in": 4, "documents_kept": 3, "dropped_text_seen_before": 1}
-    assert regroup([first, second], tmp_path / "again", memory_bytes=64) == counts  # a range a hash
+    counts = gather([first, second], tmp_path / "corpus")
+    assert +counts == {"documents_in": 4, "documents_kept": 3, "dropped_text_seen_before": 1}
+    assert gather([first, second], tmp_path / "again", memory_bytes=64) == counts  # a range a hash
     parts = sorted(
         path.relative_to(tmp_path / "corpus").as_posix() for path in (tmp_path / "corpus").rglob("*.parquet")
     )
     assert parts == [
-        f"lang={code}/part-00000.parquet" for code in ("de/bucket=tail", "en/bucket=head", "sw/bucket=all")
+        f"lang={code}/part-00000-00000.parquet" for code in ("de/bucket=tail", "en/bucket=head", "sw/bucket=all")
     ]
     english = pq.ParquetFile(tmp_path / "corpus" / parts[1]).read().to_pylist()
     assert english[0]["crawl"] == "CC-MAIN-2026-30"
+
+
+def test_parts_hold_the_documents_of_the_whole_in_order_and_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
+    slices = []
+    for at in range(5):
+        texts = [f"text {n} " + chr(97 + n % 26) * 50 for n in range(at * 7, at * 7 + 20)]  # 13 of 20 are in the next
+        columns = {field.name: [None] * 20 for field in SCORED}
+        columns |= {"url": ["u"] * 20, "language": ["en"] * 20, "bucket": ["all"] * 20, "text": texts}
+        slices.append(tmp_path / f"{at}")
+        pq.write_table(pa.table(columns, schema=SCORED), slices[-1])
+    whole = gather(slices, tmp_path / "whole")
+    cut = gather(slices, tmp_path / "cut", parts=3, max_file_bytes=1)
+    assert whole == cut
+    assert (whole["documents_kept"], whole["dropped_text_seen_before"]) == (48, 52)
+    files = sorted((tmp_path / "cut").rglob("*.parquet"))
+    assert [path.name[:10] for path in files] == ["part-00000", "part-00001", "part-00002"]
+    read = [text for path in files for text in pq.ParquetFile(path).read().column("text").to_pylist()]
+    [one] = (tmp_path / "whole").rglob("*.parquet")
+    assert read == pq.ParquetFile(one).read().column("text").to_pylist()
+
+
+def test_a_full_file_is_followed_by_the_next_number(tmp_path: Path) -> None:
+    with PartWriters(lambda language: tmp_path / f"{language}.parquet", by=("language",), max_file_bytes=1) as writers:
+        for row in range(3):
+            columns = {field.name: [None] * ROW_GROUP_DOCUMENTS for field in SCORED}
+            columns |= {"text": [f"{row} {n}" for n in range(ROW_GROUP_DOCUMENTS)]}
+            columns |= {"language": ["en"] * ROW_GROUP_DOCUMENTS}
+            writers.write(pa.RecordBatch.from_pydict(columns, schema=SCORED))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["en-00000.parquet", "en-00001.parquet", "en-00002.parquet"]
+    assert pq.read_table(tmp_path / names[1]).column("text")[0].as_py() == "1 0"
 
 
 def test_hashes_that_do_not_fit_are_merged_from_disk(tmp_path: Path) -> None:

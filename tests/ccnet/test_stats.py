@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pytest
 from ccnet.document import CorpusError
 from ccnet.release import PartWriters
 from ccnet.shards import SCORED
-from ccnet.stats import corpus_statistics
+from ccnet.stats import LanguageStatistics, Statistics, corpus_statistics, merge, merge_languages
 
 ROWS = [  # language, bucket, crawl, text, perplexity, score, URL
     ("en", "head", "CC-MAIN-2026-30", "one\ntwo", 300.0, 0.97, "http://a.example/1"),
@@ -73,3 +75,78 @@ def test_the_figure_names_every_language(release: Path, ending: str) -> None:
     assert written.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     if ending == "svg":
         assert all(f"<!-- {code} -->".encode() in written for code in ("en", "sw", "head", "CC-100 (paper, table 6)"))
+
+
+def batch(rows: Sequence[tuple[object, ...]]) -> pa.RecordBatch:
+    names = ("bucket", "crawl", "text", "perplexity", "language_score", "url")
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    return pa.RecordBatch.from_pylist(
+        [row | {"language": "en", "length": len(str(row["text"])), "nlines": 1} for row in named], schema=SCORED
+    )
+
+
+PAGES = [("head" if n % 3 else "tail", f"CC-MAIN-2026-{30 + n % 2}", f"text {n}", 100.0 * n, 0.9, f"http://a.example/{n}")
+         for n in range(40)]  # fmt: skip
+
+
+def statistics_of(*batches: Sequence[tuple[object, ...]]) -> Statistics:
+    found = LanguageStatistics()
+    for rows in batches:
+        found.add(batch(rows))
+    return found.to_json()
+
+
+@pytest.mark.parametrize("cut", [1, 7, 39])
+def test_statistics_of_parts_merge_into_those_of_the_whole(cut: int) -> None:
+    parts = [statistics_of(PAGES[at : at + cut]) for at in range(0, len(PAGES), cut)]
+    read_back = json.loads(json.dumps(parts, sort_keys=True))
+    assert merge(reversed(read_back)) == statistics_of(PAGES) == statistics_of(PAGES[20:], [], PAGES[:20])
+
+
+def test_the_documents_of_the_lowest_hashes_of_urls_are_the_sample() -> None:
+    sample = statistics_of(PAGES[:9])["samples"]["head"]
+    # 64 bits of BLAKE2b: page 4 39…, 2 3a…, 7 46…, 5 ba…, 8 be…, 1 f8…; pages 0, 3 and 6 are in the other bucket
+    assert [document["url"][-1] for document in sample] == ["4", "2", "7", "5", "8"]
+    assert sample[0] == {
+        "url": "http://a.example/4",
+        "crawl": "CC-MAIN-2026-30",
+        "perplexity": 400.0,
+        "language_score": 0.9,
+        "length": 6,
+        "text": "text 4",
+    }
+
+
+def test_a_bucket_has_a_few_samples_of_bounded_text_and_a_url_once() -> None:
+    long = [("head", "CC-MAIN-2026-30", "é" * 5000, None, 0.9, f"http://a.example/{n % 20}") for n in range(60)]
+    later = [("head", "CC-MAIN-2026-34", "later", None, 0.9, f"http://a.example/{n}") for n in range(20)]
+    sample = statistics_of(later, long)["samples"]["head"]
+    assert len({document["url"] for document in sample}) == len(sample) == 5
+    assert {(len(document["text"]), document["length"], document["crawl"]) for document in sample} == {
+        (1000, 5000, "CC-MAIN-2026-30")
+    }
+
+
+def test_languages_of_several_slices_are_merged_by_code() -> None:
+    slices = [{"en": statistics_of(PAGES[:1])}, {"sw": statistics_of(PAGES[1:2]), "en": statistics_of(PAGES[2:4])}]
+    found = merge_languages(slices)
+    assert {code: sum(row["length"].values()) for code, row in found.items()} == {"en": 3, "sw": 1}
+
+
+def test_written_domains_are_the_most_frequent_hundred() -> None:
+    pages = [("all", "CC-MAIN-2026-30", "x", None, 0.9, f"http://{n % 150}.example/{n}") for n in range(250)]
+    found = statistics_of(pages)["domains"]
+    assert len(found) == 100
+    assert set(found.values()) == {2}
+
+
+def test_a_frequent_domain_stays_while_rare_ones_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccnet.stats.MAX_MERGED_DOMAINS", 50)
+    slices = []
+    for part in range(10):
+        rare = [("all", "c", "x", None, 0.9, f"http://{part}-{n}.example/") for n in range(40)]
+        often = [("all", "c", "x", None, 0.9, f"http://often.example/{part}-{n}") for n in range(3)]
+        slices.append(statistics_of(rare, often))
+    found = merge(slices)["domains"]
+    assert found["often.example"] == 30
+    assert len(found) <= 50

@@ -1,4 +1,4 @@
-"""The museum of broken inputs: each exhibit is a WARC file with one broken record between two good pages."""
+"""Broken inputs, built in memory: each is a WARC file with one broken record between two good pages."""
 
 from __future__ import annotations
 
@@ -59,8 +59,19 @@ def wrongly_declared() -> bytes:
     return member(response(payload, content_type="text/html; charset=utf-8"))
 
 
+def raw(head: str, payload: bytes, url: str = "http://odd.example/") -> bytes:
+    """A response whose HTTP head is given as it is, its lines and end included."""
+    block = head.encode("latin-1") + payload
+    start = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nContent-Length: {len(block)}\r\n\r\n"
+    return start.encode() + block + b"\r\n\r\n"
+
+
+OK = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+PDF = b"%PDF-1.4\n" + GOOD_TEXT.encode() * 20
+
+
 # name -> (bytes between two good pages, what it is counted as, documents that survive)
-EXHIBITS: dict[str, tuple[Callable[[], bytes], str, int]] = {
+ODD_ARCHIVES: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "a gzip member cut in the middle": (lambda: page("cut")[:-60], "dropped_bad_gzip", 2),
     "a record without a length": (
         lambda: member(b"WARC/1.0\r\nWARC-Type: response\r\n\r\nno length here\r\n\r\n"), "dropped_bad_record", 2),
@@ -92,4 +103,32 @@ EXHIBITS: dict[str, tuple[Callable[[], bytes], str, int]] = {
         "dropped_too_large", 2),
     "a revisit": (
         lambda: member(response(b"").replace(b"WARC-Type: response", b"WARC-Type: revisit")), "dropped_revisit", 2),
+    "a charset that is a codec of Python's and no label": (
+        lambda: member(response(good_html("x"), content_type="text/html; charset=undefined")), "documents_kept", 3),
+    "a length of a chunk that is negative": (
+        lambda: member(raw(f"{OK}Transfer-Encoding: chunked\r\n\r\n", b"-6\r\n" + good_html("x"))),
+        "documents_kept", 3),
+    "a coding that was undone": (
+        lambda: member(response(good_html("x"), content_type="text/html\r\nContent-Encoding: br")),
+        "documents_kept", 3),
+    "a coding that cannot be undone": (
+        lambda: member(response(bytes(range(256)), content_type="text/html\r\nContent-Encoding: br")),
+        "dropped_undecodable", 2),
+    "lines of the head that end with a line feed": (
+        lambda: member(raw(f"{OK}\r\n".replace("\r", ""), good_html("x"))), "documents_kept", 3),
+    "a head of folded lines alone": (
+        lambda: member(raw(OK + "\r\n x" * 50_000 + "\r\n\r\n", good_html("x"))), "documents_kept", 3),
+    "an interim answer": (
+        lambda: member(raw(f"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n{OK}\r\n", good_html("x"))),
+        "documents_kept", 3),
+    "interim answers without end": (
+        lambda: member(raw("HTTP/1.1 100 Continue\r\n\r\n" * 500 + f"{OK}\r\n", good_html("x"))), "dropped_not_ok", 2),
+    "a PDF without a type": (lambda: member(raw("HTTP/1.1 200 OK\r\n\r\n", PDF)), "dropped_not_html", 2),
+    "a PDF that is called a page": (lambda: member(response(PDF)), "dropped_not_html", 2),
+    "formatting that is never closed": (
+        lambda: member(response(html(f"<p>{'<font size=1><i><font size=2>' * 9_000}</p>{'<p>words</p>' * 20_000}"))),
+        "documents_kept", 3),
+    "a line end of Unicode in a header": (
+        lambda: member(response(good_html("x"), url="http://odd.example/a\u2028WARC-Type: request")),
+        "documents_kept", 3),
 }  # fmt: skip
