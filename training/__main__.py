@@ -1,8 +1,11 @@
 """`python -m training`: pretrain under torchrun, export a checkpoint.
 
-Example:
-  torchrun --nproc-per-node 2 -m training pretrain --config run.json
+Examples:
+  python -m training pretrain --config run.json
+  python -m training.launch --standalone --nproc-per-node 2 -m training pretrain --config run.json
   python -m training export --checkpoint run/final --vocabulary sentencepiece.bpe.model --output model
+
+Exit status: 0 done; 2 wrong, asking again gives the same answer; 75 stopped or cut off, the same command goes on.
 """
 
 from __future__ import annotations
@@ -13,8 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-EXIT_WRONG = 2
-EXIT_TRY_AGAIN = 75
+from training.errors import exit_status
 
 
 def main() -> int:
@@ -33,29 +35,24 @@ def main() -> int:
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     try:
-        if arguments.verb == "export":
-            _export(arguments)
-        else:
-            return _pretrain(arguments)
-    except ValueError as error:
-        print(f"training: ValueError: {error}", file=sys.stderr)
-        return EXIT_WRONG
+        _export(arguments) if arguments.verb == "export" else _pretrain(arguments)
+    except Exception as error:
+        status = exit_status(error)
+        if status is None:  # a fault of the program
+            raise
+        print(f"training: {type(error).__name__}: {error}", file=sys.stderr)
+        return status
     return 0
 
 
-def _pretrain(arguments: argparse.Namespace) -> int:
+def _pretrain(arguments: argparse.Namespace) -> None:
     from training.distributed import processes
-    from training.loop import Pretraining, Stopped
+    from training.loop import Pretraining
     from training.settings import read_settings
 
     settings = read_settings(arguments.config, arguments.output)
-    with processes() as joined:
-        try:
-            Pretraining(settings, joined).run()
-        except Stopped as stopped:
-            print(f"training: {stopped}; run it again to go on", file=sys.stderr)
-            return EXIT_TRY_AGAIN
-    return 0
+    with processes(settings.timeout_s) as joined:
+        Pretraining(settings, joined).run()
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -1,17 +1,25 @@
-"""Checkpoints as folders `step-00000100`, written aside, renamed whole, and marked by `complete.json` last."""
+"""Checkpoints as folders `step-00000100`, written aside, flushed to disk, and renamed whole.
+
+The marker `complete.json` holds size and digest of every file, so that a checkpoint is taken for whole only if it
+still reads as it was written.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+log = logging.getLogger(__name__)
 
 MARKER = "complete.json"
 STATE = "state.pt"
@@ -27,9 +35,21 @@ class Progress:
     """Where a run stands.  The next sample is step * batch, so one number says all of the data order."""
 
     step: int
-    run: str  # digest of what the run is: config, vocabulary, blocks
-    window_loss: float  # sum of losses since the last line of metrics
-    window_targets: int
+    run: str  # digest of what the run is: settings, sizes, inputs
+    window: dict[str, Any]  # what the next line of metrics has summed so far
+    history: dict[str, Any]  # what must outlive the lines of metrics: first loss, skipped updates, gradient norm
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that reads whole."""
+
+    folder: Path
+    progress: Progress
+
+    def tensors(self, device: torch.device) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(self.folder / STATE, map_location=device, weights_only=True)
+        return state
 
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], keep: int) -> Path:
@@ -39,35 +59,108 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], k
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     torch.save(tensors, aside / STATE)
-    marker = asdict(progress) | {"size_bytes": (aside / STATE).stat().st_size}
-    (aside / MARKER).write_text(json.dumps(marker, indent=1, sort_keys=True))
-    with (aside / STATE).open("rb") as file:
-        os.fsync(file.fileno())
+    _flush(aside / STATE)
+    files = {STATE: {"size_bytes": (aside / STATE).stat().st_size, "sha256": sha256(aside / STATE)}}
+    (aside / MARKER).write_text(json.dumps(asdict(progress) | {"files": files}, indent=1, sort_keys=True))
+    _flush(aside / MARKER)
+    _flush(aside)
     shutil.rmtree(folder / name, ignore_errors=True)
     aside.rename(folder / name)
-    for old in sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))[:-keep]:
+    _flush(folder)
+    for old in _folders(folder)[keep:]:
         shutil.rmtree(old)
     return folder / name
 
 
-def load_newest(folder: Path, run: str, device: torch.device) -> tuple[Progress, dict[str, Any]] | None:
-    """The newest whole checkpoint, or None.  Raises CheckpointError where it is of another run."""
-    found = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
-    for path in found:
-        if not NAME.fullmatch(path.name) or not ((path / MARKER).exists() and (path / STATE).exists()):
+class CheckpointWriter:
+    """Writes checkpoints in a thread, one at a time; what fails is raised by the next call."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[Path] | None = None
+
+    def save(self, folder: Path, progress: Progress, tensors: dict[str, Any], keep: int) -> None:
+        """Copy the tensors and come back; they may change from then on."""
+        self.wait()
+        copied = _copied(tensors)
+        self._pending = self._thread.submit(save_checkpoint, folder, progress, copied, keep)
+
+    def wait(self) -> None:
+        """Until the last checkpoint is on disk."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+
+
+def newest(folder: Path, run: str) -> Checkpoint | None:
+    """The newest checkpoint that reads whole, or None; says which newer ones do not.
+
+    Raises CheckpointError where it is of another run.
+    """
+    for path in _folders(folder):
+        try:
+            progress = _read_marker(path)
+        except ValueError as error:
+            log.warning("%s is not whole (%s): looking for an older one", path, error)
             continue
-        marker = json.loads((path / MARKER).read_text())
-        if (path / STATE).stat().st_size != marker.pop("size_bytes"):
-            continue
-        progress = Progress(**marker)
         if progress.run != run:
             raise CheckpointError(
                 f"{path}: made with other settings or data ({progress.run}, now {run}): use another output folder"
             )
-        return progress, torch.load(path / STATE, map_location=device, weights_only=True)
+        return Checkpoint(path, progress)
     return None
+
+
+def _folders(folder: Path) -> list[Path]:
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in found if NAME.fullmatch(path.name)), reverse=True)
+
+
+def _read_marker(path: Path) -> Progress:
+    """Raises ValueError where the marker or a file that it lists is not as written."""
+    try:
+        marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        files = marker.pop("files")
+        progress = Progress(**marker)
+        stated = [(path / name, int(file["size_bytes"]), str(file["sha256"])) for name, file in files.items()]
+        if (path / STATE) not in [file for file, _, _ in stated]:
+            raise ValueError(f"{MARKER} does not list {STATE}")
+        for file, size_bytes, digest in stated:
+            if file.stat().st_size != size_bytes:
+                raise ValueError(f"{file.name} has {file.stat().st_size} bytes, {size_bytes} were written")
+            if sha256(file) != digest:
+                raise ValueError(f"{file.name} has other bytes than were written")
+    except (OSError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{MARKER}: {type(error).__name__}: {error}") from error
+    return progress
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_digest(parts: Any) -> str:
     """16 hex digits for what must be equal between a run and its continuation."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _flush(path: Path) -> None:
+    """To the disk itself: a folder's entries too."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _copied(value: Any) -> Any:
+    """Tensors as copies in memory of their own, in the same nest of dicts and lists."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {name: _copied(part) for name, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value

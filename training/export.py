@@ -1,150 +1,142 @@
-"""Checkpoints as files that others read: our own `final` folder, and Hugging Face's XLM-RoBERTa folder."""
+"""Models as folders: our own `final`, and Hugging Face's XLM-RoBERTa folder, written and read."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.errors import NotFinite
+from training.hugging_face import from_hugging_face, from_their_config, to_hugging_face, to_their_config
 from training.model import Encoder, EncoderConfig, MaskedLanguageModel
-from training.vocabulary import BOS, EOS, PAD, Vocabulary
+from training.tokenizer import write_tokenizer
+from training.vocabulary import PIECES as PIECES  # evaluation takes the name from here
+from training.vocabulary import Vocabulary
 
-WEIGHTS, CONFIG, PIECES = "model.safetensors", "encoder.json", "sentencepiece.bpe.model"
-# Our names of a layer's parts and Hugging Face's.
-LAYER_NAMES = {
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attended": "attention.output.dense",
-    "attended_norm": "attention.output.LayerNorm",
-    "up": "intermediate.dense",
-    "down": "output.dense",
-    "down_norm": "output.LayerNorm",
-}
-OTHER_NAMES = {
-    "encoder.words.weight": "roberta.embeddings.word_embeddings.weight",
-    "encoder.positions.weight": "roberta.embeddings.position_embeddings.weight",
-    "encoder.norm.weight": "roberta.embeddings.LayerNorm.weight",
-    "encoder.norm.bias": "roberta.embeddings.LayerNorm.bias",
-    "dense.weight": "lm_head.dense.weight",
-    "dense.bias": "lm_head.dense.bias",
-    "norm.weight": "lm_head.layer_norm.weight",
-    "norm.bias": "lm_head.layer_norm.bias",
-    "bias": "lm_head.bias",
-}
-# Written by transformers 5 and not read by 4.
-NEW_TOKENIZER_KEYS = ("extra_special_tokens", "unk_id", "backend", "is_local", "local_files_only")
+WEIGHTS, CONFIG, THEIR_CONFIG = "model.safetensors", "encoder.json", "config.json"
+BINARY_WEIGHTS = "pytorch_model.bin"
 
 
 def save_final(model: MaskedLanguageModel, config: EncoderConfig, folder: Path) -> None:
-    """Weights and sizes, the same bytes for the same model; the folder appears whole."""
+    """Weights and sizes, the same bytes for the same model; the folder appears whole.  Raises NotFinite."""
     aside = folder.with_name(f".{folder.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())}
-    save_file(tensors, aside / WEIGHTS, metadata={"format": "pt"})
-    (aside / CONFIG).write_text(json.dumps(asdict(config), indent=1, sort_keys=True) + "\n")
+    _save_weights(tensors, aside)
+    _write_json(aside / CONFIG, asdict(config))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(aside, folder)
 
 
 def load_final(folder: Path) -> tuple[MaskedLanguageModel, EncoderConfig]:
-    config = EncoderConfig(**json.loads((folder / CONFIG).read_text()))
+    config = EncoderConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     model = MaskedLanguageModel(config)
     model.load_state_dict(load_file(folder / WEIGHTS))
     return model, config
 
 
-def hugging_face_name(name: str) -> str:
-    """Hugging Face's name of one of our parameters."""
-    if name.startswith("encoder.layers."):
-        _, _, index, part, kind = name.split(".")
-        return f"roberta.encoder.layer.{index}.{LAYER_NAMES[part]}.{kind}"
-    return OTHER_NAMES[name]
+def load_checkpoint(folder: Path) -> tuple[MaskedLanguageModel, EncoderConfig]:
+    """A `final` folder, or any in Hugging Face's XLM-R format (safetensors or bin, in one file or several).
+
+    Raises ValueError with one line where it is neither.
+    """
+    if (folder / CONFIG).is_file():
+        return load_final(folder)
+    config = _their_config(folder)
+    with torch.device("meta"):
+        model = MaskedLanguageModel(config)
+    try:
+        found = from_hugging_face(_their_weights(folder), model.state_dict())
+        model.load_state_dict(found, assign=True)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{folder}: {' '.join(str(error).split())}") from error
+    model.freeze()
+    return model, config
+
+
+def load_encoder(folder: Path) -> tuple[Encoder, EncoderConfig]:
+    """The encoder of a Hugging Face folder, without the masked-LM head (for fine-tuning)."""
+    config = _their_config(folder)
+    encoder = Encoder(config)
+    names = [f"encoder.{name}" for name in encoder.state_dict()]
+    found = from_hugging_face(_their_weights(folder), names)
+    encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in found.items()})
+    return encoder, config
 
 
 def export_hugging_face(final: Path, vocabulary: Path, output: Path) -> None:
     """Write a folder that AutoModelForMaskedLM and AutoTokenizer load, with logits and ids equal to ours.
 
-    Raises ValueError where the vocabulary and the model differ in size.
+    Raises ValueError where the vocabulary and the model differ in size, or a weight is not finite.
     """
-    model, config = load_final(final)
+    model, config = load_checkpoint(final)
     size = len(Vocabulary.load(vocabulary))
     if size != config.vocabulary_size:
         raise ValueError(f"{vocabulary}: {size} ids, the model has {config.vocabulary_size}: pass its own vocabulary")
     output.mkdir(parents=True, exist_ok=True)
-    tensors = {hugging_face_name(name): tensor.contiguous() for name, tensor in model.state_dict().items()}
-    # Our model has no token types; where the row is missing, transformers fills it with noise.
-    tensors["roberta.embeddings.token_type_embeddings.weight"] = torch.zeros(1, config.hidden)
-    save_file({name: tensors[name] for name in sorted(tensors)}, output / WEIGHTS, metadata={"format": "pt"})
-    _write_json(output / "config.json", _hugging_face_config(config))
+    save_hugging_face(model, config, output)
     if vocabulary.resolve() != (output / PIECES).resolve():
         shutil.copyfile(vocabulary, output / PIECES)
-    _write_tokenizer(output, config, size)
+    write_tokenizer(output, output / PIECES, config.usable_tokens)
 
 
-def _hugging_face_config(config: EncoderConfig) -> dict[str, Any]:
-    """Every key explicit: a missing layer_norm_eps would be read as 1e-12 without a word."""
-    return {
-        "architectures": ["XLMRobertaForMaskedLM"],
-        "model_type": "xlm-roberta",
-        "vocab_size": config.vocabulary_size,
-        "hidden_size": config.hidden,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "intermediate_size": config.feed_forward,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": config.dropout,
-        "attention_probs_dropout_prob": config.dropout,
-        "max_position_embeddings": config.positions,
-        "type_vocab_size": 1,
-        "layer_norm_eps": config.norm_epsilon,
-        "initializer_range": 0.02,
-        "bos_token_id": BOS,
-        "pad_token_id": PAD,
-        "eos_token_id": EOS,
-        "tie_word_embeddings": True,
-        "dtype": "float32",
-    }
+def save_hugging_face(model: MaskedLanguageModel, config: EncoderConfig, folder: Path) -> None:
+    """Weights and config.json under their names, without a tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _save_weights(to_hugging_face(model.state_dict()), folder)
+    _write_json(folder / THEIR_CONFIG, to_their_config(config))
 
 
-def _write_tokenizer(folder: Path, config: EncoderConfig, size: int) -> None:
-    from transformers import XLMRobertaTokenizer
+def _save_weights(tensors: dict[str, Tensor], folder: Path) -> None:
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise NotFinite(f"weight {name} holds a number that is not finite: no model is written")
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    # safetensors writes for the owner alone, whatever the umask; a file beside it shows what the umask gives.
+    probe = folder / ".umask"
+    probe.touch()
+    (folder / WEIGHTS).chmod(probe.stat().st_mode & 0o777)
+    probe.unlink()
 
-    # Only from_pretrained on a folder reads the model; the constructor silently gives five tokens.
-    tokenizer = XLMRobertaTokenizer.from_pretrained(str(folder), model_max_length=config.max_tokens)
-    if len(tokenizer) != size:
-        raise ValueError(f"{folder}: the tokenizer has {len(tokenizer)} ids, the vocabulary {size}")
-    tokenizer.save_pretrained(str(folder))
-    path = folder / "tokenizer_config.json"
-    kept = json.loads(path.read_text())
-    _write_json(path, {name: value for name, value in kept.items() if name not in NEW_TOKENIZER_KEYS})
+
+def _their_config(folder: Path) -> EncoderConfig:
+    try:
+        stated = json.loads((folder / THEIR_CONFIG).read_text(encoding="utf-8"))
+        return from_their_config(stated)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: {error}: wanted a folder in XLM-R's format") from error
 
 
-def load_encoder(folder: Path) -> tuple[Encoder, EncoderConfig]:
-    """The encoder of an exported folder, without the masked-LM head (for fine-tuning)."""
-    stated = json.loads((folder / "config.json").read_text())
-    config = EncoderConfig(
-        vocabulary_size=stated["vocab_size"],
-        hidden=stated["hidden_size"],
-        layers=stated["num_hidden_layers"],
-        heads=stated["num_attention_heads"],
-        feed_forward=stated["intermediate_size"],
-        max_tokens=stated["max_position_embeddings"] - PAD - 1,
-        dropout=stated["hidden_dropout_prob"],
-        norm_epsilon=stated["layer_norm_eps"],
-    )
-    encoder = Encoder(config)
-    found: dict[str, Tensor] = load_file(folder / WEIGHTS)
-    encoder.load_state_dict({name: found[hugging_face_name(f"encoder.{name}")] for name in encoder.state_dict()})
-    return encoder, config
+def _their_weights(folder: Path) -> Mapping[str, Tensor]:
+    for name in (WEIGHTS, BINARY_WEIGHTS):
+        for path in (folder / name, folder / f"{name}.index.json"):
+            if path.is_file():
+                parts = [path]
+                if path.suffix == ".json":  # cut into several files
+                    named = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
+                    parts = [folder / part for part in sorted(set(named))]
+                return {key: tensor for part in parts for key, tensor in _read_weights(part).items()}
+    raise ValueError(f"{folder}: neither {WEIGHTS} nor {BINARY_WEIGHTS}")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        found: dict[str, Tensor] = (
+            torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".bin" else load_file(path)
+        )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{path}: {error}: wanted a file of weights") from error
+    return found
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,4 +1,8 @@
-"""Honest work per token: the head is counted on masked places only, embedding look-ups as nothing."""
+"""Work per token by the masked-head formula: the head counts on masked places only, embedding look-ups as nothing.
+
+The last layer counts whole, as in others' figures, though its queries and all after them are computed at masked
+places only: with 12 layers 5 % of the work that is counted is not done.
+"""
 
 from __future__ import annotations
 

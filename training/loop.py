@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
-import time
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.nn.parallel import DistributedDataParallel
 
-from training.batches import Batches
-from training.checkpoint import Progress, load_newest, run_digest, save_checkpoint
+from training.batches import Batch, Batches
+from training.checkpoint import Checkpoint, CheckpointWriter, Progress, newest, run_digest, sha256
 from training.distributed import Processes
-from training.export import save_final
-from training.flops import training_flops_per_token
+from training.errors import NotFinite, Stopped
+from training.export import load_checkpoint, save_final
+from training.journal import Journal
+from training.learner import Learner, Outcome
 from training.masking import IGNORED
-from training.model import PRESETS, EncoderConfig, MaskedLanguageModel, parameter_count
-from training.optimizer import learning_rate, make_optimizer
+from training.metrics import Window
+from training.model import PRESETS, MaskedLanguageModel, widened
+from training.prefetch import Prefetch
 from training.settings import PretrainSettings
+from training.validation import validate
 from training.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
+SPIKE_MEMORY = 0.99  # weight of the past in the running mean of gradient norms, ours
+SPIKE_FROM = 100  # updates before a norm can be called a spike: the first ones fall by themselves
 
-class Stopped(Exception):
-    """The run was asked to stop; its checkpoint is written."""
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A process's part of an update, and its targets by language."""
+
+    parts: Sequence[Batch]
+    targets_L: torch.Tensor
 
 
 class Pretraining:
@@ -42,194 +46,203 @@ class Pretraining:
         if settings.batch_blocks % processes.size:
             raise ValueError(f"batch_blocks {settings.batch_blocks} cannot be shared by {processes.size} processes")
         torch.set_num_threads(settings.threads)
-        torch.manual_seed(settings.seed)
         self.settings, self.processes = settings, processes
-        size = len(Vocabulary.load(settings.vocabulary))
-        self.config: EncoderConfig = replace(
-            PRESETS[settings.model](size, max_tokens=max(512, settings.block_tokens)),
-            dropout=settings.dropout,
-        )
-        self.model = MaskedLanguageModel(self.config).to(processes.device)
-        self.batches = Batches(
-            settings.blocks,
-            settings.block_tokens,
-            settings.alpha,
-            settings.seed,
-            settings.cycle_samples,
-            size,
-        )
-        self.optimizer = make_optimizer(self.model, settings.betas, settings.epsilon, settings.weight_decay)
-        self.parallel = self._parallel()
+        self.batches, model, run = processes.together(self._open)
+        self.learner = Learner(settings, processes, model, len(self.batches.languages))
         self.share = settings.batch_blocks // processes.size
         self.micro = settings.micro_batch_blocks or self.share
-        self.progress = Progress(0, self._digest(), 0.0, 0)
+        self.window = Window.empty(len(self.batches.languages))
+        self.progress = Progress(0, run, {}, {"skipped_updates": 0, "skipped_in_a_row": 0, "gradient_norm": 0.0})
+        self.journal = Journal(settings, processes, self.batches, model)
+        self.writer = CheckpointWriter()
         self.stopping = False
-        self.begun = (time.monotonic(), 0)
 
     def run(self) -> None:
         """Train to the last step from wherever the newest checkpoint stands.  Raises Stopped after SIGTERM."""
-        settings = self.settings
-        signal.signal(signal.SIGTERM, self._ask_to_stop)
-        settings.output.mkdir(parents=True, exist_ok=True)
+        for warning in (signal.SIGTERM, signal.SIGUSR1):  # SIGUSR1: a scheduler's warning before the time is up
+            signal.signal(warning, self._ask_to_stop)
         self._resume()
-        self.begun = (time.monotonic(), self.progress.step)
-        while self.progress.step < settings.steps:
-            loss, targets, stop = self._update(self.progress.step)
-            step = self.progress.step + 1
-            self.progress = replace(
-                self.progress,
-                step=step,
-                window_loss=self.progress.window_loss + loss,
-                window_targets=self.progress.window_targets + targets,
-            )
-            if step % settings.log_steps == 0 or step == settings.steps:
-                self._write_metrics()
-            if stop or step % settings.checkpoint_steps == 0 or step == settings.steps:
-                self._save()
-            if stop and step < settings.steps:
-                raise Stopped(f"stopped after update {step}")
-        self._finish()
+        self.learner.start()
+        self.processes.together(lambda: self.journal.begin(self.progress.step))
+        self.prefetch = Prefetch(self._share, self.progress.step, self.settings.prefetch_updates)
+        try:
+            while self.progress.step < self.settings.steps:
+                self._advance()
+            self._finish()
+        finally:
+            self.prefetch.close()
+            self.writer.close()
 
-    def _update(self, step: int) -> tuple[float, int, bool]:
-        """One update: (sum of losses, targets, whether to stop), the same on all processes."""
-        settings, processes = self.settings, self.processes
-        first = step * settings.batch_blocks + processes.rank * self.share
-        parts = [
-            self.batches.take(first + start, min(self.micro, self.share - start)).to(processes.device)
-            for start in range(0, self.share, self.micro)
-        ]
-        torch.manual_seed(((settings.seed * 1_000_003 + step) * 65_537 + processes.rank) % 2**63)  # dropout
-        counted = sum(int((part.targets_BS != IGNORED).sum()) for part in parts)
-        totals = torch.tensor([counted, float(self.stopping)], dtype=torch.float64, device=processes.device)
-        targets, stop = processes.sum(totals).tolist()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, settings.peak_learning_rate, settings.warmup_steps, settings.steps)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), dtype=torch.float64, device=processes.device)
-        for index, part in enumerate(parts):
-            last = index == len(parts) - 1
-            with nullcontext() if last or processes.size == 1 else self.parallel.no_sync():  # type: ignore[operator]
-                summed = self._summed_loss(part.ids_BT, part.positions_BS, part.targets_BS)
-                # DDP averages gradients over processes; the loss is the mean over all targets of the update.
-                (summed * (processes.size / targets)).backward()
-            loss += summed.detach().double()
-        if settings.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
-        self.optimizer.step()
-        return float(processes.sum(loss)), int(targets), stop > 0
-
-    def _summed_loss(self, ids_BT: Tensor, positions_BS: Tensor, targets_BS: Tensor) -> Tensor:
-        on_gpu = self.processes.device.type == "cuda"
-        with torch.autocast("cuda", torch.bfloat16) if on_gpu and self.settings.bfloat16 else nullcontext():
-            logits_MV = self.parallel(ids_BT, positions_BS.flatten())
-        return functional.cross_entropy(logits_MV.float(), targets_BS.flatten(), ignore_index=IGNORED, reduction="sum")
-
-    def _parallel(self) -> torch.nn.Module:
-        model: Any = self.model
-        if self.processes.device.type == "cuda" and self.settings.compile:
-            model = torch.compile(model)
-        if self.processes.size == 1:
-            return model  # type: ignore[no-any-return]
-        ids = [self.processes.device.index] if self.processes.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+    def _open(self) -> tuple[Batches, MaskedLanguageModel, str]:
+        """Everything that can be wrong on one process alone: files and settings."""
+        settings = self.settings
+        torch.manual_seed(settings.seed)
+        size = len(Vocabulary.load(settings.vocabulary))
+        if settings.start_from:
+            model, config = load_checkpoint(Path(settings.start_from))
+            if config.vocabulary_size != size:
+                raise ValueError(f"{settings.start_from}: {config.vocabulary_size} ids, the vocabulary has {size}")
+            if config.max_tokens < settings.block_tokens:
+                raise ValueError(f"{settings.start_from}: blocks of {settings.block_tokens} tokens, its positions end "
+                                 f"at {config.max_tokens}")  # fmt: skip
+            trained = max(config.trained_tokens, settings.block_tokens)
+        else:
+            config = PRESETS[settings.model](size, max_tokens=max(512, settings.block_tokens))
+            config = widened(config, settings.hidden or config.hidden)
+            model, trained = None, settings.block_tokens
+        config = replace(config, dropout=settings.dropout, trained_tokens=trained)
+        if model is None:
+            model = MaskedLanguageModel(config)
+        model.set_dropout(settings.dropout)
+        model.encoder.config = config
+        batches = Batches(settings.blocks, settings.block_tokens, settings.alpha, settings.seed,
+                          settings.cycle_samples, size, settings.validation_blocks)  # fmt: skip
+        digest = {"settings": settings.bound(), "inputs": _input_digests(settings), "config": asdict(config)}
+        return batches, model, run_digest(digest)
 
     def _resume(self) -> None:
-        found = load_newest(self.settings.output / "checkpoints", self.progress.run, self.processes.device)
-        self.processes.wait()  # all have looked before any writes
-        if found is not None:
-            self.progress, tensors = found
-            self.model.load_state_dict(tensors["model"])
-            self.optimizer.load_state_dict(tensors["optimizer"])
+        """From the newest whole checkpoint that any host has, which its process sends to all."""
+        processes = self.processes
+        runs = processes.gather((self.progress.run, processes.name))
+        for run, name in runs:
+            if run != runs[0][0]:
+                raise ValueError(f"{name} has other settings or data than {runs[0][1]}: give all the same")
+        folder = self.settings.output / "checkpoints"
+        looking = processes.local_rank == 0  # one process of a host reads its disk
+        found = processes.together(lambda: newest(folder, self.progress.run) if looking else None)
+        steps = processes.gather(found.progress.step if found else -1)
+        if max(steps) < 0:
+            return
+        source = steps.index(max(steps))
+        self.progress = processes.gather(found.progress if found else self.progress)[source]
+        processes.together(lambda: self._read(found) if processes.rank == source else None)
+        if processes.size > 1:
+            self.learner.receive(source)
+        self.window = Window.of(self.progress.window)
+        if processes.rank == 0:
             log.info("going on from update %d", self.progress.step)
-        if self.processes.rank == 0:
-            self._cut_metrics()
 
-    def _cut_metrics(self) -> None:
-        """Lines after the checkpoint are written again by this run."""
-        path = self.settings.output / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = []
-        for line in lines:
-            try:
-                if json.loads(line)["step"] <= self.progress.step:
-                    kept.append(line + "\n")
-            except ValueError:  # the kill cut the line
-                break
-        path.write_text("".join(kept))
+    def _read(self, found: Checkpoint | None) -> None:
+        assert found is not None
+        self.learner.restore(found.tensors(self.processes.device))
 
-    def _write_metrics(self) -> None:
-        step, progress = self.progress.step, self.progress
-        since, first = self.begun
-        seconds = max(time.monotonic() - since, 1e-9)
-        tokens = self.settings.batch_blocks * self.settings.block_tokens
-        row = {
-            "step": step,
-            "loss_nats": round(progress.window_loss / progress.window_targets, 6),
-            "learning_rate": learning_rate(
-                step - 1, self.settings.peak_learning_rate, self.settings.warmup_steps, self.settings.steps
-            ),
-            "tokens": step * tokens,
-            "tokens_per_s": round((step - first) * tokens / seconds, 1),
-        }
-        self.progress = replace(progress, window_loss=0.0, window_targets=0)
-        if self.processes.rank == 0:
-            with (self.settings.output / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(row, sort_keys=True) + "\n")
-            log.info("update %d of %d: loss %.3f nats, %.0f tokens/s",
-                     step, self.settings.steps, row["loss_nats"], row["tokens_per_s"])  # fmt: skip
+    def _share(self, step: int) -> Share:
+        """This process's part of an update; made ahead, in a thread."""
+        first = step * self.settings.batch_blocks + self.processes.rank * self.share
+        starts = range(0, self.share, self.micro) if step < self.settings.steps else ()
+        parts = [self.batches.take(first + start, min(self.micro, self.share - start)) for start in starts]
+        targets_L = torch.zeros(len(self.batches.languages), dtype=torch.float64)
+        for part in parts:
+            targets_L.index_add_(0, part.languages_B, (part.targets_BS != IGNORED).sum(1).double())
+        return Share([part.to(self.processes.device) for part in parts], targets_L)
+
+    def _advance(self) -> None:
+        """One update, and what is due after it."""
+        settings, step = self.settings, self.progress.step
+        share, targets_L, stop = self._next_share()
+        outcome = self.learner.compute(step, share.parts, float(targets_L.sum()))
+        self._judge(outcome, targets_L)
+        step += 1
+        self.progress = replace(self.progress, step=step)
+        last = step == settings.steps
+        if step % settings.log_steps == 0 or last:
+            self.journal.write(step, self.window, self.prefetch.waited_s, self.progress.history)
+            self.window = Window.empty(len(self.batches.languages))
+        if sum(self.batches.held_out) and (step % settings.validation_steps == 0 or last):
+            self.journal.write_validation(validate(self.learner, self.batches, step), self.progress.history)
+        if settings.milestone_steps and step % settings.milestone_steps == 0:
+            self._save_weights(settings.output / "milestones" / f"step-{step:08d}")
+        if stop or step % settings.checkpoint_steps == 0 or last:
+            self._save()
+        if stop and not last:
+            self.processes.together(self.writer.wait)
+            raise Stopped(f"stopped after update {step}")
+
+    def _next_share(self) -> tuple[Share, torch.Tensor, bool]:
+        """(share, targets of all processes by language, whether to stop); where one process has no batch, all raise."""
+        failure: Exception | None = None
+        share = Share((), torch.zeros(len(self.batches.languages), dtype=torch.float64))
+        try:
+            share = self.prefetch.take()
+        except Exception as error:
+            failure = error
+        flags = torch.tensor([self.stopping, failure is not None], dtype=torch.float64)
+        told = self.processes.sum(torch.cat([share.targets_L, flags]))
+        if told[-1]:
+            self.processes.agree(failure)
+        return share, told[:-2], bool(told[-2])
+
+    def _judge(self, outcome: Outcome, targets_L: torch.Tensor) -> None:
+        """Take the step, or leave it out by the stated policy.  Raises NotFinite."""
+        history, step = self.progress.history, self.progress.step
+        fault = self._fault(outcome)
+        if fault is None:
+            self.learner.take_step(step, outcome.gradient_norm)
+            history["skipped_in_a_row"] = 0
+            taken = step - history["skipped_updates"]
+            past = min(SPIKE_MEMORY, taken / (taken + 1))
+            history["gradient_norm"] = past * history["gradient_norm"] + (1 - past) * outcome.gradient_norm
+            self.window = self.window.plus(outcome.loss_nats_L.tolist(), targets_L.tolist(), outcome.gradient_norm)
+            return
+        history["skipped_updates"] += 1
+        history["skipped_in_a_row"] += 1
+        if history["skipped_in_a_row"] > self.settings.max_skipped_updates:
+            raise NotFinite(
+                f"update {step + 1}: {fault}. Nothing of it is kept, the last checkpoint stands. Lower "
+                f"peak_learning_rate, or raise max_skipped_updates ({self.settings.max_skipped_updates})"
+            )
+        self.window = self.window.plus_skipped()
+        log.warning("update %d left out: %s", step + 1, fault)
+
+    def _fault(self, outcome: Outcome) -> str | None:
+        """Why an update is not to be taken."""
+        wrong = [name for name, loss in zip(self.batches.languages, outcome.loss_nats_L.tolist(), strict=True)
+                 if not abs(loss) < float("inf")]  # fmt: skip
+        if wrong:
+            more = f" and {len(wrong) - 5} more languages" if len(wrong) > 5 else ""
+            return f"the loss of {', '.join(wrong[:5])}{more} is not finite"
+        if not outcome.is_finite:
+            return f"the gradient's norm is {outcome.gradient_norm}, though the loss is finite"
+        usual, history = self.progress.history["gradient_norm"], self.progress.history
+        factor, seen = self.settings.spike_factor, self.progress.step - history["skipped_updates"]
+        if factor and seen >= SPIKE_FROM and outcome.gradient_norm > factor * usual:
+            return f"the gradient's norm {outcome.gradient_norm:.4g} is above {factor:g} times the mean {usual:.4g}"
+        return None
 
     def _save(self) -> None:
-        if self.processes.rank == 0:
-            tensors = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-            folder = self.settings.output / "checkpoints"
-            save_checkpoint(folder, self.progress, tensors, self.settings.keep_checkpoints)
-        self.processes.wait()
+        """A checkpoint, in a thread; only of finite weights."""
+        processes = self.processes
+        self.learner.check_finite()
+        writing = processes.local_rank == 0 if self.settings.checkpoints_on_every_host else processes.rank == 0
+        progress = replace(self.progress, window=self.window.as_json(), history=dict(self.progress.history))
+        folder, keep = self.settings.output / "checkpoints", self.settings.keep_checkpoints
+        processes.together(lambda: self.writer.save(folder, progress, self.learner.state(), keep) if writing else None)
+
+    def _save_weights(self, folder: Path) -> None:
+        self.learner.check_finite()
+        model = self.learner.model
+        writing = self.processes.rank == 0
+        self.processes.together(lambda: save_final(model, model.encoder.config, folder) if writing else None)
 
     def _finish(self) -> None:
-        if self.processes.rank == 0:
-            output = self.settings.output
-            save_final(self.model, self.config, output / "final")
-            rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-            (output / "summary.json").write_text(json.dumps(self._summary(rows), indent=1, sort_keys=True) + "\n")
-        self.processes.wait()
-
-    def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Losses are means over the first and the last line of metrics."""
-        settings = self.settings
-        return {
-            "first_loss_nats": rows[0]["loss_nats"],
-            "last_loss_nats": rows[-1]["loss_nats"],
-            "uniform_loss_nats": round(float(np.log(self.config.vocabulary_size)), 6),
-            "loss_window_updates": settings.log_steps,
-            "tokens_per_s": rows[-1]["tokens_per_s"],
-            "parameters": parameter_count(self.model),
-            "steps": settings.steps,
-            "world_size": self.processes.size,
-            "flops_per_token": training_flops_per_token(self.config, settings.block_tokens),
-            "tokens_by_language": self.batches.tokens_by_language(settings.steps * settings.batch_blocks),
-        }
+        self._save_weights(self.settings.output / "final")
+        self.processes.together(self.writer.wait)
+        self.journal.write_summary(self.progress.history)
 
     def _ask_to_stop(self, *_: object) -> None:
         self.stopping = True
 
-    def _digest(self) -> str:
-        """What must not change between a run and its continuation (the number of processes may)."""
-        free = (
-            "output",
-            "extra",
-            "vocabulary",
-            "blocks",
-            "keep_checkpoints",
-            "micro_batch_blocks",
-            "compile",
-        )
-        kept = {name: value for name, value in asdict(self.settings).items() if name not in free}
-        blocks = {lang: _fingerprint(path) for lang, path in sorted(self.settings.blocks.items())}
-        return run_digest({"settings": kept, "blocks": blocks, "config": asdict(self.config)})
 
-
-def _fingerprint(path: Path) -> str:
-    """Size and a sample of a file's bytes: enough to tell other blocks, cheap at any size."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    return run_digest([path.stat().st_size, head.hex()])
+def _input_digests(settings: PretrainSettings) -> dict[str, str]:
+    """Of the inputs' bytes: as stated, else read."""
+    paths = {"vocabulary": [settings.vocabulary]}
+    paths["blocks"] = [path for _, files in sorted(settings.blocks.items()) for path in files]
+    if settings.start_from:
+        paths["start_from"] = sorted(path for path in Path(settings.start_from).iterdir() if path.is_file())
+    languages = run_digest({language: len(files) for language, files in settings.blocks.items()})
+    stated = settings.input_digests
+    unknown = sorted(set(stated) - set(paths))
+    if unknown:
+        raise ValueError(f"input_digests of {', '.join(unknown)}: there are {', '.join(paths)}")
+    read = {name: run_digest([sha256(path) for path in files]) for name, files in paths.items() if name not in stated}
+    return read | stated | {"languages": languages}

@@ -12,9 +12,13 @@ from torch import nn
 def make_optimizer(
     model: nn.Module, betas: tuple[float, float], epsilon: float, weight_decay: float
 ) -> torch.optim.AdamW:
-    on_gpu = next(model.parameters()).is_cuda
     return torch.optim.AdamW(
-        model.parameters(), lr=0.0, betas=betas, eps=epsilon, weight_decay=weight_decay, fused=on_gpu
+        [weight for weight in model.parameters() if weight.requires_grad],
+        lr=0.0,
+        betas=betas,
+        eps=epsilon,
+        weight_decay=weight_decay,
+        fused=True,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from training.sampling import language_probabilities
 
 ROUNDS = 4
+MAX_BEND = 0.05  # ours: how far a cycle's whole quotas may change a language's share
 Numbers = NDArray[np.int64]
 
 
@@ -31,16 +32,26 @@ class Draws:
 
 
 class Order:
-    """The data order of a run.  `cycle` is the number of samples in which quotas are met exactly."""
+    """The data order of a run.  `cycle` is the number of samples in which quotas are met exactly.
+
+    Where whole quotas in `cycle` samples would change a language's share by more than 5 %, the cycle is doubled
+    until they do not.
+    """
 
     def __init__(self, blocks: Mapping[str, int], alpha: float, seed: int, cycle: int = 1 << 16) -> None:
         shares = language_probabilities(blocks, alpha)
         self.languages: Sequence[str] = tuple(shares)
         self.blocks = np.array([blocks[language] for language in self.languages], np.int64)
-        self.quotas = _quotas(list(shares.values()), cycle)
+        self.cycle, self.quotas = _cycle_and_quotas(np.array(list(shares.values())), cycle)
         self.seed = seed
-        self.cycle = cycle
         self._starts = np.concatenate([[0], np.cumsum(self.quotas)])
+
+    def draws_of_first(self, samples: int) -> dict[str, int]:
+        """How often each language is drawn in the first `samples` samples; the work is that of one cycle."""
+        cycles, rest = divmod(samples, self.cycle)
+        last = self.draw(np.arange(samples - rest, samples)).language
+        drawn = cycles * self.quotas + np.bincount(last, minlength=len(self.languages))
+        return dict(zip(self.languages, drawn.tolist(), strict=True))
 
     def draw(self, samples: Numbers) -> Draws:
         """What the samples with these global indices are."""
@@ -71,13 +82,13 @@ def permute(numbers: Numbers, size: int, key: str) -> Numbers:
     while todo.any():
         left, right = out[todo] >> np.uint64(half), out[todo] & mask
         for round_key in keys:
-            left, right = right, left ^ (_mix(right, round_key) & mask)
+            left, right = right, left ^ (mix(right, round_key) & mask)
         out[todo] = (left << np.uint64(half)) | right
         todo = out >= np.uint64(size)  # outside the range: walk on
     return out.astype(np.int64)
 
 
-def _mix(values: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
+def mix(values: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
     """splitmix64's finaliser: every output bit depends on every input bit."""
     mixed = values + key
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -85,13 +96,13 @@ def _mix(values: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _quotas(shares: Sequence[float], cycle: int) -> Numbers:
-    """Whole numbers that sum to `cycle`, each within one of its share; every language at least once."""
-    exact = np.array(shares) * cycle
-    quotas: Numbers = np.maximum(np.floor(exact).astype(np.int64), 1)
-    missing = cycle - int(quotas.sum())
-    if missing < 0:
-        raise ValueError(f"a cycle of {cycle} samples is too short for {len(shares)} languages: make it longer")
-    order = np.argsort(-(exact - quotas), kind="stable")
-    quotas[order[:missing]] += 1
-    return quotas
+def _cycle_and_quotas(shares: NDArray[np.float64], cycle: int) -> tuple[int, Numbers]:
+    """Quotas by largest remainders; each is within 1 of its share, so a long enough cycle always comes."""
+    while True:
+        exact = shares * cycle
+        quotas = np.floor(exact).astype(np.int64)
+        order = np.argsort(quotas - exact, kind="stable")
+        quotas[order[: cycle - int(quotas.sum())]] += 1
+        if (np.abs(quotas - exact) <= MAX_BEND * exact).all():
+            return cycle, quotas
+        cycle *= 2

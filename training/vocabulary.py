@@ -7,22 +7,125 @@ fallback, extra spaces removed.
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Literal, TextIO
 
 import sentencepiece
 
+from training.pieces import with_exact_scores
 from training.sampling import language_probabilities
 
+PIECES = "sentencepiece.bpe.model"  # the file's name in XLM-R's folders
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 FIRST_PIECE = 4
 SHIFT = 1  # SentencePiece has <unk> 0, <s> 1, </s> 2
 MAX_LINE_BYTES = 4192  # SentencePiece's default; longer lines would be dropped silently, so they are cut
+RESERVED = "\u2585"  # SentencePiece's own mark of an unknown character; its trainer skips a line with it without a word
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, of which there is no UTF-8
+KINDS = ("unigram", "bpe")
+SAMPLE_COUNTS = ("lines_read", "characters_read", "lines", "characters", "lines_not_drawn",
+                 "lines_with_reserved_character", "lines_not_unicode")  # fmt: skip
 Texts = Mapping[str, Callable[[], Iterable[str]]]
+
+
+def sampling_fractions(characters: Mapping[str, int], alpha: float, max_characters: int) -> dict[str, float]:
+    """Language -> the share of its lines to sample so that about `max_characters` follow q_l (paper section 3.1).
+
+    A language is never sampled beyond its text, so little text gives a smaller sample.  Raises ValueError where no
+    language has text.
+    """
+    shares = language_probabilities(characters, alpha)
+    return {language: min(1.0, share * max_characters / characters[language]) for language, share in shares.items()}
+
+
+def estimated_memory_bytes(characters: int, seed_pieces: int = 1_000_000) -> int:
+    """What training on that many characters takes, to be told beforehand.
+
+    SentencePiece holds all lines and a suffix array: users report 70 GB for ten million sentences, about 70 bytes a
+    character (20 were measured at a million characters, whose repeats are fewer); a candidate takes about 100.
+    """
+    return 100_000_000 + 70 * characters + 100 * seed_pieces
+
+
+def sample_lines(texts: Iterable[str], fraction: float, chance_key: str, file: Path) -> Counter[str]:
+    """Write about `fraction` of the lines of one part of a language; gzip where the name ends in .gz.
+
+    Which lines depends on `chance_key` (seed, language and part) and the part's text alone.  A line longer than
+    SentencePiece takes is cut, not dropped.  Counts what was read, `lines` and `characters` written, and by reason
+    what was not: lines_read = lines + lines_not_drawn + lines_with_reserved_character + lines_not_unicode.
+    """
+    counts: Counter[str] = Counter(dict.fromkeys(SAMPLE_COUNTS, 0))
+    chance = random.Random(chance_key)
+    with _open_lines(file, "w") as out:
+        for text in texts:
+            for line in text.split("\n"):
+                if line.strip():
+                    reason = _reason_to_drop(line, chance.random() >= fraction)
+                    counts["lines_read"] += 1
+                    counts["characters_read"] += len(line)
+                    counts[reason or "lines"] += 1
+                    if reason is None:
+                        counts["characters"] += len(line)
+                        out.writelines(part + "\n" for part in _parts(line))
+    return counts
+
+
+def train_on_samples(
+    files: Sequence[Path],
+    model: Path,
+    *,
+    size: int,
+    character_coverage: float = 0.9995,
+    kind: str = "unigram",
+    seed_pieces: int = 1_000_000,
+    allow_fewer: bool = True,
+    threads: int = 2,
+) -> Counter[str]:
+    """Train SentencePiece on files that `sample_lines` wrote, in their order; write the model file.
+
+    Counts pieces, pieces_missing (of `size`), lines and characters.  Little text gives fewer pieces than `size`:
+    with `allow_fewer` false that raises ValueError, as does all that the trainer refuses.  `seed_pieces` is how many
+    candidates unigram starts from; sums of floats depend on `threads`.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"vocabulary of kind {kind!r}: wanted one of {', '.join(KINDS)}")
+    counts: Counter[str] = Counter(lines=0, characters=0)
+    written = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_lines(files, counts),  # a file's name would stand in the model
+            model_writer=written,
+            model_type=kind,
+            vocab_size=size,
+            hard_vocab_limit=False,
+            character_coverage=character_coverage,
+            seed_sentencepiece_size=max(seed_pieces, size),
+            max_sentence_length=MAX_LINE_BYTES,
+            num_threads=threads,
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        said = str(error).rsplit("] ", 1)[-1]  # without the place in its source
+        asked = f"{size:,} pieces from {counts['characters']:,} characters"
+        raise ValueError(f"SentencePiece, {asked}: {said}") from error
+    exact = with_exact_scores(written.getvalue()) if kind == "unigram" else written.getvalue()
+    found = sentencepiece.SentencePieceProcessor(model_proto=exact).get_piece_size()
+    counts.update(pieces=found, pieces_missing=max(0, size - found))
+    if found < size and not allow_fewer:
+        raise ValueError(
+            f"SentencePiece found {found:,} pieces in {counts['characters']:,} characters, {size:,} were asked for: "
+            "sample more text, or ask for fewer pieces"
+        )
+    model.write_bytes(exact)
+    return counts
 
 
 def train_vocabulary(
@@ -36,55 +139,44 @@ def train_vocabulary(
     character_coverage: float = 0.9995,
     seed: int = 1,
 ) -> dict[str, int]:
-    """Train on raw lines sampled with q_l; write the model file.  Returns language -> characters sampled.
-
-    `characters` says how much text each language has.  A language is never sampled beyond its text.  Little text
-    gives fewer pieces than `size`.  Raises ValueError with what the trainer said.
-    """
-    shares = language_probabilities(characters, alpha)
+    """Sample and train in one go, for text that needs no parts.  Returns language -> characters sampled."""
     sampled: dict[str, int] = {}
+    files: list[Path] = []
     with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "lines.txt"
-        with lines.open("w", encoding="utf-8") as file:
-            for language, share in shares.items():
-                fraction = min(1.0, share * max_characters / characters[language])
-                chance = random.Random(f"{seed}/{language}")
-                sampled[language] = _write_sample(texts[language](), fraction, chance, file)
-        model.write_bytes(_train(lines, size, character_coverage, sum(sampled.values())))
+        for language, fraction in sampling_fractions(characters, alpha, max_characters).items():
+            files.append(Path(folder) / f"{language}.txt")
+            counts = sample_lines(texts[language](), fraction, f"{seed}/{language}", files[-1])
+            sampled[language] = counts["characters"]
+        train_on_samples(files, model, size=size, character_coverage=character_coverage)
     return sampled
 
 
-def _train(lines: Path, size: int, character_coverage: float, characters: int) -> bytes:
-    """The model; lines are handed over one by one, since a file's name would stand in it."""
-    model = io.BytesIO()
-    try:
-        with lines.open(encoding="utf-8") as file:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=(line.rstrip("\n") for line in file),
-                model_writer=model,
-                model_type="unigram",
-                vocab_size=size,
-                hard_vocab_limit=False,
-                character_coverage=character_coverage,
-                max_sentence_length=MAX_LINE_BYTES,
-                num_threads=2,  # fixed: sums of floats depend on it
-                minloglevel=2,
-            )
-    except (RuntimeError, OSError) as error:
-        said = str(error).rsplit("] ", 1)[-1]  # without the place in its source
-        raise ValueError(f"SentencePiece, {size} pieces from {characters:,} characters: {said}") from error
-    return model.getvalue()
+@contextmanager
+def _open_lines(path: Path, mode: Literal["r", "w"]) -> Iterator[TextIO]:
+    """Lines end in \\n only: text may hold other marks that Python takes for a line's end."""
+    with path.open(f"{mode}b") as file:
+        body: IO[bytes] = file
+        if path.suffix == ".gz":  # neither time nor name in the header: the same text gives the same bytes
+            body = gzip.GzipFile("", f"{mode}b", compresslevel=6, fileobj=file, mtime=0)  # type: ignore[assignment]
+        with io.TextIOWrapper(body, encoding="utf-8", newline="\n") as lines:
+            yield lines
 
 
-def _write_sample(texts: Iterable[str], fraction: float, chance: random.Random, file: TextIO) -> int:
-    characters = 0
-    for text in texts:
-        for line in text.split("\n"):
-            if line and chance.random() < fraction:
-                for part in _parts(line):
-                    file.write(part + "\n")
-                characters += len(line)
-    return characters
+def _lines(files: Sequence[Path], counts: Counter[str]) -> Iterator[str]:
+    for file in files:
+        with _open_lines(file, "r") as lines:
+            for line in lines:
+                counts["lines"] += 1
+                counts["characters"] += len(line) - 1
+                yield line.rstrip("\n")
+
+
+def _reason_to_drop(line: str, not_drawn: bool) -> str | None:
+    if not_drawn:
+        return "lines_not_drawn"
+    if RESERVED in line:
+        return "lines_with_reserved_character"
+    return "lines_not_unicode" if SURROGATE.search(line) else None
 
 
 def _parts(line: str) -> Iterator[str]:
