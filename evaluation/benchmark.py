@@ -1,79 +1,76 @@
-"""The benchmarks of the paper: languages, metrics, chance, and the paper's numbers (XLM-R large)."""
+"""What a benchmark is: how its files are read, its official metrics, its settings, and what was published on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
 
-Task = Literal["classification", "tagging", "span"]
+from evaluation.metrics.metric import Metric
+from evaluation.records import Parts, Splits, Task
+from evaluation.settings import FinetuneConfig, Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A row of a published table: scores of the first metric, and of the second where there are two, by test set.
+
+    `models` is the paper's #M (N: an epoch or model for each language), `corpus` its D, `languages` its #lg.
+    """
+
+    system: str
+    setting: Setting
+    scores: Mapping[str, float]
+    average: float | None = None
+    models: str = ""
+    corpus: str = ""
+    languages: int = 0
+    second: Mapping[str, float] = field(default_factory=dict)
+    second_average: float | None = None
+    table: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """`chance` is the score in percent of an answer without knowledge, None where it is not a number.
+    """`folders`: names under which its files lie below the data folder.  `chance` in percent, None where no number.
 
-    `paper` holds the headline metric of XLM-R, fine-tuned on English, by language.
+    `read` gives all parts from that folder; `read_gold` gives one published file's examples by test set.
+    `gold_order` gives the language of each row of a gold file that has several, in which order predictions come.
+    `version` grows whenever reading or scoring changes what a row means.  `places` are the decimals in its tables.
     """
 
     name: str
     title: str
     task: Task
-    metrics: tuple[str, ...]
-    source: str
-    chance: float | None
-    paper: Mapping[str, float] = field(default_factory=dict)
+    folders: tuple[str, ...]
+    read: Callable[[Path, Path], Splits]
+    read_gold: Callable[[Path], Parts]
+    metrics: tuple[Metric, ...]
+    settings: tuple[Setting, ...]
+    licence: str
+    home: str
     labels: tuple[str, ...] = ()
+    source: str = "en"
+    chance: float | None = None
+    published: tuple[Published, ...] = ()
+    finetuning: FinetuneConfig = field(default_factory=FinetuneConfig)
+    gold_order: Callable[[Path], list[str]] | None = None
+    version: int = 2
+    places: int = 1
 
     @property
     def headline(self) -> str:
-        return self.metrics[0]
+        """The metric that tables show first."""
+        return self.metrics[0].name
 
+    @property
+    def paper(self) -> Mapping[str, float]:
+        """Scores of the paper's XLM-R (large) in the first setting, by test set."""
+        return self.paper_scores(self.settings[0])
 
-NER_TYPES = ("PER", "LOC", "ORG", "MISC")
-
-BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.name: benchmark
-    for benchmark in (
-        Benchmark(
-            "xnli",
-            "XNLI, cross-lingual transfer (table 1)",
-            "classification",
-            ("accuracy",),
-            "en",
-            100 / 3,
-            {"en": 89.1, "fr": 84.1, "es": 85.1, "de": 83.9, "el": 82.9, "bg": 84.0, "ru": 81.2, "tr": 79.6,
-             "ar": 79.8, "vi": 80.8, "th": 78.1, "zh": 80.2, "hi": 76.9, "sw": 73.9, "ur": 73.8},
-            ("entailment", "neutral", "contradiction"),
-        ),
-        Benchmark(
-            "ner",
-            "NER, CoNLL-2002 and 2003, trained on English (table 2)",
-            "tagging",
-            ("f1",),
-            "en",
-            0.0,
-            {"en": 92.92, "nl": 80.80, "es": 78.64, "de": 71.40},
-            ("O", *(f"{part}-{kind}" for kind in NER_TYPES for part in "BI")),
-        ),
-        Benchmark(
-            "mlqa",
-            "MLQA, zero-shot from SQuAD (table 3)",
-            "span",
-            ("f1", "exact_match"),
-            "en",
-            0.0,
-            {"en": 80.6, "es": 74.1, "de": 68.5, "ar": 63.1, "hi": 69.2, "vi": 71.3, "zh": 68.0},
-        ),
-        Benchmark(
-            "sst2",
-            "SST-2 of GLUE, dev set (table 4)",
-            "classification",
-            ("accuracy",),
-            "en",
-            50.0,
-            {"en": 95.0},
-            ("0", "1"),
-        ),
-    )
-}  # fmt: skip
+    def paper_scores(self, setting: str) -> Mapping[str, float]:
+        """Scores of the paper's XLM-R (large) in a setting; empty where the paper has none."""
+        for row in self.published:
+            if row.system == "XLM-R" and row.setting == setting and row.table != "5":
+                return row.scores
+        return {}

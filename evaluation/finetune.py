@@ -1,144 +1,190 @@
-"""Fine-tune on the source language, keep the best epoch by its dev set, score every language."""
+"""Evaluate a model on one benchmark with one seed: read, check, fine-tune, predict, score, keep."""
 
 from __future__ import annotations
 
-import copy
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from evaluation.benchmark import BENCHMARKS, Benchmark
-from evaluation.heads import IGNORED, Feature, Head, decode, features_of
-from evaluation.readers import read_splits
-from evaluation.records import DataError, Example
-from evaluation.results import BenchmarkResult, score, write_results
-from training.export import PIECES, load_encoder
-from training.vocabulary import PAD, Vocabulary
+from evaluation.benchmark import Benchmark
+from evaluation.benchmarks import benchmark_named, read_splits
+from evaluation.encoders import LoadedEncoder, load
+from evaluation.heads import Head
+from evaluation.plan import Training, plan
+from evaluation.readers.folders import digest
+from evaluation.records import Example, Splits
+from evaluation.results import ResultRow, Scored, code_digest, never_predicted, write_results
+from evaluation.retrieval import layer_of, retrieve
+from evaluation.scoring import baseline_predictions, chance_of, score_examples
+from evaluation.settings import FinetuneConfig
+from evaluation.state import Progress, TuningState
+from evaluation.tuning import JOINT, Tuner
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FinetuneConfig:
-    """One fine-tuning.  `paper` presets: XNLI from the authors (fairseq issue 1367), SQuAD from MLQA's, else RoBERTa's;
-    the paper's own NER and MLQA settings are not published."""
-
-    seed: int = 1
-    epochs: int = 10
-    batch: int = 32
-    learning_rate: float = 1e-5
-    warmup_fraction: float = 0.06
-    weight_decay: float = 0.01
-    max_tokens: int = 256
-    threads: int = 1
-
-    @classmethod
-    def preset(cls, name: str, benchmark: str, seed: int = 1) -> FinetuneConfig:
-        """`tiny` for the embedded run, `paper` for real sizes.  Raises ValueError."""
-        if name == "tiny":
-            return cls(seed=seed, epochs=6, batch=16, learning_rate=1e-3, max_tokens=128)
-        if name != "paper":
-            raise ValueError(f"preset {name!r}: wanted tiny or paper")
-        paper = {
-            "xnli": cls(epochs=30, batch=128, learning_rate=5e-6, warmup_fraction=0.0, weight_decay=0.0),
-            "ner": cls(epochs=10, batch=32, learning_rate=2e-5),
-            "mlqa": cls(epochs=3, batch=32, learning_rate=3e-5, max_tokens=384, weight_decay=0.005),
-            "sst2": cls(epochs=10, batch=32, learning_rate=1e-5, weight_decay=0.1),
-        }
-        return replace(paper[benchmark], seed=seed)
+__all__ = ["FinetuneConfig", "run"]
+SHOWN_LABELS = 10
+NEAR_CHANCE = 2.0  # points: a collapsed seed (XLM issue 199)
 
 
-def run(benchmark: str, model: Path, data: Path, output: Path, config: FinetuneConfig) -> list[BenchmarkResult]:
-    """Fine-tune the exported model at `model`, write results.json and predictions, return the results.
-
-    The same seed gives the same bytes on a CPU.  Raises DataError for a benchmark that is not there.
-    """
-    if benchmark not in BENCHMARKS:
-        raise DataError(f"benchmark {benchmark!r}: wanted one of {', '.join(BENCHMARKS)}")
-    chosen = BENCHMARKS[benchmark]
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    splits = read_splits(benchmark, data)
-    vocabulary = Vocabulary.load(model / PIECES)
-    encoder, encoder_config = load_encoder(model)
-    config = replace(config, max_tokens=min(config.max_tokens, encoder_config.max_tokens))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    head = Head(encoder, chosen).to(device)
-    tuned = _train(head, chosen, splits.train, splits.dev, vocabulary, config)
-    results: list[BenchmarkResult] = []
-    predictions: dict[str, Sequence[object]] = {}
-    for language, examples in sorted(splits.test.items()):
-        predictions[language] = _predict(tuned, chosen, examples, vocabulary, config)
-        results += score(chosen, language, examples, predictions[language], config.seed)
-    write_results(results, predictions, output)
-    return results
-
-
-def _train(
-    head: Head,
-    benchmark: Benchmark,
-    train: Sequence[Example],
-    dev: Sequence[Example],
-    vocabulary: Vocabulary,
+def run(
+    benchmark: str,
+    model: Path,
+    data: Path,
+    output: Path,
     config: FinetuneConfig,
-) -> Head:
-    """The head with the weights of its best epoch on the source language's dev set (strictly zero-shot)."""
-    rows = features_of(train, benchmark, vocabulary, config.max_tokens)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-6,
-                                  weight_decay=config.weight_decay)  # fmt: skip
-    updates = config.epochs * -(-len(rows) // config.batch)
-    warmup = max(1, int(config.warmup_fraction * updates))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warmup, (updates - step) / max(1, updates - warmup))
+    state: Path | None = None,
+    on_saved: Callable[[], None] = lambda: None,
+) -> list[ResultRow]:
+    """Evaluate the encoder folder at `model`; write results.json, contributions.npz and predictions; return the rows.
+
+    The same seed and data give the same bytes on a CPU.  With a `state` folder that outlives this process, a killed
+    run goes on after its last whole epoch, with the same result; `on_saved` is called after each.  Raises DataError
+    before any training for data that cannot be used, DivergedError where the model's loss or logits are no numbers.
+    """
+    chosen = benchmark_named(benchmark)
+    torch.set_num_threads(config.threads)
+    splits = read_splits(benchmark, data)
+    scored: list[Scored] = []
+    predictions: dict[str, Sequence[object]] = {}
+    if chosen.task == "retrieval":
+        _retrieve(_Run(chosen, splits, config, load(model)), scored, predictions)
+    else:
+        trainings = plan(chosen, splits, config)
+        with tempfile.TemporaryDirectory() as aside:
+            for training in trainings:
+                one = _Run(chosen, splits, config, load(model), on_saved)
+                _finetune(one, training, state or Path(aside), scored, predictions)
+    write_results(scored, predictions, output)
+    return [each.row for each in scored]
+
+
+class _Run:
+    """What all rows of one evaluation share."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        splits: Splits,
+        config: FinetuneConfig,
+        encoder: LoadedEncoder,
+        on_saved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.on_saved = on_saved
+        self.benchmark = benchmark
+        self.splits = splits
+        self.config = config
+        self.encoder = encoder
+        self.max_tokens = min(config.max_tokens, encoder.max_tokens)
+        self.data = digest(splits.files)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        encoder.model.to(device)
+        self.device = device
+
+    def identity(self, training: Training) -> str:
+        """Tells this fine-tuning from any other."""
+        named = (self.benchmark.name, training.name, self.config.digest(), self.data, self.encoder.digest)
+        numbered = (self.benchmark.version, self.config.seed, self.max_tokens, code_digest())
+        parts = map(str, (*named, *numbered))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def rows(
+        self,
+        name: str,
+        gold: Sequence[Example],
+        predicted: Sequence[object],
+        training: Training | None,
+        epoch: int,
+        flags: tuple[str, ...] = (),
+    ) -> list[Scored]:
+        known, config = self.benchmark, self.config
+        train = training.train if training else ()
+        baseline_is, answers = baseline_predictions(known, train, gold)
+        baselines = (
+            {metric: value for metric, value, _ in score_examples(known, name, gold, answers)} if answers else {}
+        )
+        paper = known.paper_scores(config.setting)
+        found = []
+        for metric, value, contributions in score_examples(known, name, gold, predicted):
+            headline, chance = metric == known.headline, chance_of(known, metric, len(gold))
+            row = ResultRow(
+                benchmark=known.name,
+                benchmark_version=known.version,
+                language=name,
+                metric=metric,
+                value=round(value, 4),
+                examples=len(gold),
+                seed=config.seed,
+                headline=headline,
+                setting=config.setting,
+                selection=config.selection if training else "none",
+                dev=self.splits.dev_is if training else "none",
+                scored=self.splits.scored,
+                trained_on=training.name if training else "nothing",
+                train_examples=len(train),
+                epoch=epoch,
+                max_tokens=self.max_tokens,
+                chance=chance,
+                baseline=round(baselines[metric], 4) if baselines else None,
+                baseline_is=baseline_is,
+                paper=paper.get(name) if headline else None,
+                data=self.data,
+                checkpoint=self.encoder.digest,
+                config=config.digest(),
+                code=code_digest(),
+                flags=(*flags, *self._flags(predicted, value, chance if headline else None)),
+            )
+            found.append(Scored(row, contributions))
+        return found
+
+    def _flags(self, predicted: Sequence[object], value: float, chance: float | None) -> tuple[str, ...]:
+        """What a reader of the score must know."""
+        flags = [f"trained on {self.splits.stand_in}"] if self.splits.stand_in else []
+        flags += [f"left out of the data: {n} ({reason})" for reason, n in sorted(self.splits.left_out.items())]
+        if self.encoder.max_tokens < self.config.max_tokens:
+            flags.append(f"rows cut at {self.encoder.max_tokens} tokens, the longest that the model states")
+        if 0 < len(self.benchmark.labels) <= SHOWN_LABELS and self.benchmark.task == "classification":
+            flags += never_predicted(self.benchmark.labels, predicted)
+        if chance and abs(value - chance) < NEAR_CHANCE:
+            flags.append("near chance")
+        if self.benchmark.task == "regression" and len(set(predicted)) == 1:
+            flags.append("one number for all: no correlation, shown as 0")
+        return tuple(flags)
+
+
+def _finetune(
+    run: _Run, training: Training, state: Path, scored: list[Scored], predictions: dict[str, Sequence[object]]
+) -> None:
+    config = replace(run.config, max_tokens=run.max_tokens)
+    torch.manual_seed(config.seed)
+    head = Head(run.encoder, run.benchmark).to(run.device)
+    tuner = Tuner(head, run.encoder.tokenizer, run.benchmark, config, run.max_tokens)
+    kept = TuningState(
+        state / f"{run.benchmark.name}-{training.name}-{config.seed}", run.identity(training), run.on_saved
     )
-    best: tuple[float, dict[str, Tensor]] | None = None
-    for epoch in range(config.epochs):
-        head.train()
-        for ids_BT, target in _batches(rows, config.batch, epoch, config.seed, head):
-            optimizer.zero_grad(set_to_none=True)
-            head.loss(ids_BT, target).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-        found = _predict(head, benchmark, dev, vocabulary, config)
-        value = score(benchmark, benchmark.source, dev, found, config.seed)[0].value
-        log.info("%s epoch %d of %d: dev %s %.1f", benchmark.name, epoch + 1, config.epochs, benchmark.headline, value)
-        if best is None or value > best[0]:
-            best = (value, copy.deepcopy(head.state_dict()))
-    assert best is not None
-    head.load_state_dict(best[1])
-    return head
+    progress = tuner.tune(training.train, training.dev, kept)
+    epochs = _epochs(training, progress, config)
+    for epoch in sorted(set(epochs.values())):
+        kept.load_epoch(head, epoch)
+        own = {name: tuner.prepare(training.test[name]) for name in sorted(training.test) if epochs[name] == epoch}
+        for name, found in tuner.predict(own).items():
+            predictions[name] = found
+            scored += run.rows(name, training.test[name], found, training, epoch)
 
 
-@torch.no_grad()
-def _predict(
-    head: Head, benchmark: Benchmark, examples: Sequence[Example], vocabulary: Vocabulary, config: FinetuneConfig
-) -> list[object]:
-    head.eval()
-    rows = features_of(examples, benchmark, vocabulary, config.max_tokens)
-    logits: list[Tensor] = []
-    for start in range(0, len(rows), config.batch):
-        chunk = rows[start : start + config.batch]
-        ids_BT, _ = _tensors(chunk, head)
-        logits += list(head(ids_BT).float().cpu())
-    return decode(benchmark, examples, rows, logits)
+def _epochs(training: Training, progress: Progress, config: FinetuneConfig) -> Mapping[str, int]:
+    """The epoch that the selection chose for each test set."""
+    if config.selection == "per-language" and len(progress.best) > 1:
+        return {name: progress.best[name][1] for name in training.test}
+    key = JOINT if JOINT in progress.best else next(iter(progress.best))
+    return dict.fromkeys(training.test, progress.best[key][1])
 
 
-def _batches(rows: Sequence[Feature], batch: int, epoch: int, seed: int, head: Head) -> Iterator[tuple[Tensor, Tensor]]:
-    shuffle = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    order = torch.randperm(len(rows), generator=shuffle).tolist()
-    for start in range(0, len(rows), batch):
-        yield _tensors([rows[index] for index in order[start : start + batch]], head)
-
-
-def _tensors(rows: Sequence[Feature], head: Head) -> tuple[Tensor, Tensor]:
-    """ids padded to the longest row; targets padded with what the loss leaves out."""
-    device = next(head.parameters()).device
-    width = max(len(row.ids) for row in rows)
-    target_width = max(len(row.target) for row in rows)
-    ids = [[*row.ids, *[PAD] * (width - len(row.ids))] for row in rows]
-    target = [[*row.target, *[IGNORED] * (target_width - len(row.target))] for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(target, device=device)
+def _retrieve(run: _Run, scored: list[Scored], predictions: dict[str, Sequence[object]]) -> None:
+    layer, depth = layer_of(run.encoder, run.config.layer_share)
+    said = f"layer {layer} of {depth}, mean over tokens, cosine"
+    for name, found in retrieve(run.encoder, run.splits.test, run.config, run.max_tokens).items():
+        predictions[name] = found
+        scored += run.rows(name, run.splits.test[name], found, None, 0, (said,))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Task = Literal["classification", "regression", "choice", "tagging", "span", "retrieval"]
 
 
 class DataError(ValueError):
@@ -16,6 +22,25 @@ class Classified:
     first: str
     second: str | None
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A pair of texts with a number, such as their similarity from 0 to 5."""
+
+    first: str
+    second: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question on a passage with answers of which one is right; `right` counts from 0."""
+
+    passage: str
+    question: str
+    answers: tuple[str, ...]
+    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +61,32 @@ class Question:
     answers: tuple[tuple[str, int], ...]
 
 
-Example = Classified | Tagged | Question
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A sentence and its translation; the task is to find the translation among all translations of the set."""
+
+    text: str
+    translation: str
+
+
+Example = Classified | Rated | Choice | Tagged | Question | Translated
+Parts = Mapping[str, tuple[Example, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Training and selection data in the source language, test data by language."""
+    """Examples by language.  A test set's name begins with its language: `es`, or `es-de` for MLQA's mixed pairs.
 
-    train: tuple[Example, ...]
-    dev: tuple[Example, ...]
-    test: dict[str, tuple[Example, ...]]
+    `scored` says which published part `test` is.  Where it is `dev`, nothing is chosen by it: a part of the training
+    set is held out for that, and `dev` has that part.  `left_out` counts examples that no reader could use, by reason.
+    """
+
+    train: Parts
+    dev: Parts
+    test: Parts
+    translated_test: Parts = field(default_factory=dict)
+    scored: Literal["test", "dev"] = "test"
+    dev_is: Literal["dev", "held out from train"] = "dev"
+    files: tuple[Path, ...] = ()
+    stand_in: str = ""
+    left_out: Mapping[str, int] = field(default_factory=Counter)

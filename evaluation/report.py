@@ -1,4 +1,4 @@
-"""A run's report: report.json for programs, report.html to look at, and tables for a terminal.
+"""A run's report: report.json for programs, report.html, report.md and report.tex to read, tables for a terminal.
 
 Its content is a dict of plain values (see pipeline/stages/report.py): scale, crawls, corpus, dropped, flow,
 vocabulary, pretraining, benchmarks, and, where a run is shown, stages.
@@ -15,23 +15,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.report_page import in_walk_order, render_page
+from evaluation.report_page import in_stage_order, render_latex, render_markdown, render_page
+from evaluation.report_tables import NOTHING, PaperTable, tables_of
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:
-    """report.json and a self-contained report.html; the same report gives the same bytes."""
+    """report.json, a self-contained report.html, report.md, report.tex; the same report gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(render_page(report), encoding="utf-8")
+    for name, render in (("html", render_page), ("md", render_markdown), ("tex", render_latex)):
+        (folder / f"report.{name}").write_text(render(report), encoding="utf-8")
 
 
 def as_text(report: Mapping[str, Any], width: int = 120) -> str:
-    """The corpus, what was dropped, vocabulary and pretraining, and the benchmarks beside the paper's numbers."""
+    """What was run at which scale, the corpus, what was dropped, pretraining, and scores beside the paper's."""
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
+    console.print(f"Scale: {report['scale']}")
     console.print(_corpus_table(report))
-    for stage, reasons, flow in in_walk_order(report):
+    for stage, reasons, flow in in_stage_order(report):
         said = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items()) or "nothing"
         console.print(
             f"{stage}: {flow['documents_in']:,} documents in, {flow['documents_kept']:,} kept; dropped: {said}"
@@ -46,8 +49,8 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
         f"(first {run['loss_window_updates']} updates) to {run['last_loss_nats']:.3f} nats (last); a uniform guess has "
         f"{run['uniform_loss_nats']:.3f}{speed}\n"
     )
-    console.print(_benchmark_table(report))
-    console.print(f"Scale: {report['scale']}")
+    for table in tables_of(report["benchmarks"], len(report["corpus"])):
+        console.print(_score_table(table))
     return out.getvalue()
 
 
@@ -63,13 +66,23 @@ def _corpus_table(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _benchmark_table(report: Mapping[str, Any]) -> Table:
-    table = Table(title="Benchmarks: fine-tuned on English, all other languages zero-shot")
-    for name in ("benchmark", "language", "metric", "value", "chance", "examples", "seed", "paper's XLM-R"):
-        table.add_column(name, justify="left" if name in ("benchmark", "language", "metric") else "right")
-    for row in report["benchmarks"]:
-        chance = "" if row["chance"] is None else f"{row['chance']:.1f}"
-        paper = "" if row["paper"] is None else f"{row['paper']:.1f}"
-        table.add_row(row["benchmark"], row["language"], row["metric"], f"{row['value']:.1f}", chance,
-                      str(row["examples"]), str(row["seed"]), paper)  # fmt: skip
+def _score_table(found: PaperTable) -> Table:
+    """A test set a row, since a terminal is narrower than the paper: our rows, and the paper's XLM-R."""
+    lines = [line for section in found.sections for line in section.lines
+             if line.kind != "published" or line.label == "XLM-R"]  # fmt: skip
+    if not found.facts:
+        table = Table(title=found.title)
+        for name in ("test set", *found.columns):
+            table.add_column(name, justify="left" if name == "test set" else "right")
+        for line in lines:
+            table.add_row(line.label, *(cell.text for cell in line.cells))
+        return table
+    table = Table(title=found.title)
+    table.add_column("test set")
+    for line in lines:
+        table.add_column(" ".join((line.label, *filter(None, line.facts))), justify="right")
+    for place, name in enumerate(found.columns):
+        texts = [line.cells[place].text for line in lines]
+        if any(text != NOTHING for text in texts):
+            table.add_row(name, *texts)
     return table

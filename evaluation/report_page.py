@@ -1,112 +1,142 @@
-"""report.html: one self-contained page; every text that comes from data is escaped."""
+"""The report as HTML, Markdown and LaTeX, from the templates beside this file; all text from data is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from evaluation.report_plots import bucket_plot, corpus_plot, loss_plot, score_plot
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:960px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
-table{border-collapse:collapse;font-size:.85rem;width:100%}td,th{padding:.2rem .5rem;border-bottom:1px solid #eee}
-th{text-align:left;border-bottom:2px solid #bbb}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.scale{background:#fff6e0;border-left:4px solid #d9a441;padding:.6rem 1rem}svg{width:100%;height:auto}
-code{font-size:.78rem;word-break:break-all}.muted{color:#777}
-"""
+from evaluation.report_plots import bucket_plot, corpus_plot, loss_plot, score_plot, size_plot
+from evaluation.report_tables import place_of, tables_of
+from evaluation.results import ResultRow, row_of
+
+TEX = {"\\": r"\textbackslash{}", "–": "--", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+# LaTeX is full of the usual marks.
+LATEX_MARKS = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<",
+               "variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}  # fmt: skip
+TEX |= {mark: "\\" + mark for mark in "&%$#_{}"}
 
 
 def render_page(report: Mapping[str, Any]) -> str:
-    """The whole page as text."""
-    run, vocabulary = report["pretraining"], report["vocabulary"]
-    speed = f", {run['tokens_per_s']:,} tokens/s" if "tokens_per_s" in run else ""
-    parts = [
-        "<h1>XLM-R run report</h1>",
-        f"<p class=muted>{escape(', '.join(report['crawls']))}</p>",
-        f"<p class=scale>{escape(report['scale'])}</p>",
-        "<h2>Corpus by language</h2>",
-        corpus_plot(report["corpus"]),
-        _corpus(report["corpus"]),
-        "<h2>Perplexity buckets</h2>",
-        "<p>Documents by perplexity under their language's model; <i>all</i>: no model for the language.</p>",
-        bucket_plot(report["corpus"]),
-        "<h2>What was dropped, and why</h2>",
-        _dropped(report),
-        "<h2>Vocabulary</h2>",
-        f"<p>{vocabulary['pieces']:,} SentencePiece pieces, languages sampled with alpha = {vocabulary['alpha']}.</p>",
-        "<h2>Pretraining</h2>",
-        f"<p>{run['parameters']:,} parameters, {run['steps']:,} updates, {run['world_size']} processes{speed}. Loss "
-        f"{run['first_loss_nats']:.3f} nats over the first {run['loss_window_updates']} updates, "
-        f"{run['last_loss_nats']:.3f} over the last; a uniform guess has {run['uniform_loss_nats']:.3f}.</p>",
-        loss_plot(run),
-        "<h2>Benchmarks</h2>",
-        "<p>Fine-tuned on English; every other language is zero-shot.</p>",
-        score_plot(report["benchmarks"]),
-        _benchmarks(report["benchmarks"]),
-        _stages(report.get("stages", {})),
-    ]
-    head = f"<meta charset=utf-8><title>XLM-R run report</title><style>{STYLE}</style>"
-    return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    """The self-contained HTML page."""
+    svg = {
+        "scores": score_plot(report["benchmarks"]) if report["benchmarks"] else "",
+        "size": size_plot(report["benchmarks"], report["corpus"]),
+        "corpus": corpus_plot(report["corpus"]),
+        "buckets": bucket_plot(report["corpus"]),
+        "loss": loss_plot(report["pretraining"]),
+    }
+    plots = {name: Markup(drawn) for name, drawn in svg.items()}  # our own SVG, whose texts matplotlib escapes
+    return _environment().get_template("report.html").render(content_of(report), plots=plots)
 
 
-def in_walk_order(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, int], Mapping[str, int]]]:
+def render_markdown(report: Mapping[str, Any]) -> str:
+    """Tables for a README or an issue; its first line says what was run at which scale."""
+    return _environment().get_template("report.md").render(content_of(report))
+
+
+def render_latex(report: Mapping[str, Any]) -> str:
+    """The tables of scores for a paper."""
+    return _environment(LATEX_MARKS).get_template("report.tex").render(content_of(report))
+
+
+def _environment(marks: Mapping[str, str] = MappingProxyType({})) -> Environment:
+    folder = Path(__file__).with_name("templates")
+    made = Environment(
+        **marks,  # type: ignore[arg-type]
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "cell": lambda text: str(text).replace("|", r"\|"),
+        "line": lambda text: " ".join(str(text).split()),
+        "tex": lambda text: "".join(TEX.get(character, character) for character in str(text)),
+    }
+    return made
+
+
+def content_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates show."""
+    rows = report["benchmarks"]
+    return {
+        "scale": report["scale"],
+        "crawls": report["crawls"],
+        "vocabulary": report["vocabulary"],
+        "tables": tables_of(rows, len(report["corpus"])),
+        "corpus_rows": _corpus(report["corpus"]),
+        "dropped_rows": _dropped(report),
+        "pretraining_said": _pretraining(report["pretraining"]),
+        "score_rows": _scores(rows),
+        "stage_rows": [
+            (name, "already there" if row["skipped"] else "", row["units"], f"{row['seconds']:.1f}")
+            for name, row in report.get("stages", {}).items()
+        ],
+    }
+
+
+def in_stage_order(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, int], Mapping[str, int]]]:
     """(stage, reasons, documents in and kept) of the filters, the one that saw most documents first."""
     flow = report["flow"]
     stages = sorted(flow, key=lambda stage: -flow[stage]["documents_in"])
     return [(stage, report["dropped"][stage], flow[stage]) for stage in stages]
 
 
-def _corpus(corpus: Mapping[str, Any]) -> str:
-    header = ("code", "language", "documents", "paragraphs", "MiB", "tokens", "paper GiB", "paper tokens (M)")
-    rows = [
-        (code, row["name"], f"{row['documents']:,}", f"{row['paragraphs']:,}", f"{row['gib'] * 1024:.2f}",
+def _corpus(corpus: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (row["name"], code, f"{row['documents']:,}", f"{row['paragraphs']:,}", f"{row['gib'] * 1024:.2f}",
          f"{row['tokens']:,}", _or_dash(row["paper_gib"]), _or_dash(row["paper_tokens_m"]))
         for code, row in sorted(corpus.items(), key=lambda item: -item[1]["gib"])
     ]  # fmt: skip
-    return _table(header, rows, texts=2)
 
 
-def _dropped(report: Mapping[str, Any]) -> str:
-    rows = []
-    for stage, reasons, flow in in_walk_order(report):
+def _dropped(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for stage, reasons, flow in in_stage_order(report):
         said = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in reasons.items()) or "nothing"
         rows.append((stage, said, f"{flow['documents_in']:,}", f"{flow['documents_kept']:,}"))
-    return _table(("stage", "dropped", "documents in", "documents kept"), rows, texts=2)
+    return rows
 
 
-def _benchmarks(rows: Iterable[Mapping[str, Any]]) -> str:
-    header = ("benchmark", "language", "metric", "score", "chance", "examples", "seed", "paper", "lineage")
-    shown = [
-        (row["benchmark"], row["language"], row["metric"], f"{row['value']:.1f}", _or_dash(row["chance"]),
-         str(row["examples"]), str(row["seed"]), _or_dash(row["paper"]), f"\0{row['lineage']}")
-        for row in rows
-    ]  # fmt: skip
-    return _table(header, shown, texts=3)
+def _pretraining(run: Mapping[str, Any]) -> str:
+    speed = f", {run['tokens_per_s']:,} tokens/s" if "tokens_per_s" in run else ""
+    return (
+        f"{run['parameters']:,} parameters, {run['steps']:,} updates, {run['world_size']} processes{speed}. Loss "
+        f"{run['first_loss_nats']:.3f} nats over the first {run['loss_window_updates']} updates, "
+        f"{run['last_loss_nats']:.3f} over the last; a uniform guess has {run['uniform_loss_nats']:.3f}."
+    )
 
 
-def _stages(stages: Mapping[str, Any]) -> str:
-    if not stages:
-        return ""
-    rows = [
-        (name, "already there" if row["skipped"] else "", str(row["units"]), f"{row['seconds']:.1f}")
-        for name, row in stages.items()
-    ]
-    return "<h2>Stages</h2>" + _table(("stage", "in this run", "units", "seconds"), rows, texts=2)
+def _scores(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every score with its run; the first of several seeds is what tables link to."""
+    found, seen = [], set[str]()
+    for stored in rows:
+        row = row_of(stored)
+        anchor = place_of(row)
+        found.append({"anchor": anchor if anchor not in seen else f"{anchor}-{row.seed}", "texts": _texts(row),
+                      "numbers": _numbers(row), "lineage": stored.get("lineage", "")})  # fmt: skip
+        seen.add(anchor)
+    return found
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
-    """A table whose first `texts` columns are text and whose others are numbers; \\0 marks a URI."""
-    heads = "".join(f"<th{'' if i < texts else ' class=n'}>{escape(name)}</th>" for i, name in enumerate(header))
-    body = "".join(f"<tr>{''.join(_cell(value, i >= texts) for i, value in enumerate(row))}</tr>" for row in rows)
-    return f"<table><tr>{heads}</tr>{body}</table>"
+def _texts(row: ResultRow) -> tuple[str, ...]:
+    return row.benchmark, row.language, row.setting, row.selection, row.metric
 
 
-def _cell(value: str, number: bool) -> str:
-    if value.startswith("\0"):
-        return f"<td><code>{escape(value[1:])}</code></td>"
-    return f"<td{' class=n' if number else ''}>{escape(value)}</td>"
+def _numbers(row: ResultRow) -> tuple[str, ...]:
+    return (f"{row.value:.1f}", _one_place(row.chance), _one_place(row.baseline), f"{row.examples:,}", str(row.seed),
+            str(row.epoch), str(row.max_tokens), _one_place(row.paper))  # fmt: skip
+
+
+def _one_place(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
 
 
 def _or_dash(value: float | None) -> str:

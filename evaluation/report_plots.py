@@ -63,8 +63,11 @@ def loss_plot(run: Mapping[str, Any]) -> str:
 
 
 def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Headline scores beside the paper's and chance."""
-    shown = [row for row in rows if row["headline"]]
+    """Headline scores (of the first seed) beside the paper's and chance, for the benchmarks of the paper."""
+    first = min((row["seed"] for row in rows), default=0)
+    shown = [row for row in rows if row["headline"] and row["seed"] == first and row["paper"] is not None]
+    if not shown:
+        return ""
     figure = Figure(figsize=(9, 3.0), layout="constrained")
     axes = figure.subplots()
     places = range(len(shown))
@@ -74,10 +77,33 @@ def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     for place, row in enumerate(shown):
         if row["chance"]:
             axes.hlines(row["chance"], place - 0.45, place + 0.45, color="black", linewidth=1)
-    axes.set_xticks(list(places), [f"{row['benchmark']}\n{row['language']}" for row in shown])
+    axes.set_xticks(list(places), [f"{row['benchmark']} {row['language']}" for row in shown], rotation=90)
     axes.set_ylabel("score, % (line: chance)")
     axes.set_ylim(0, 100)
     axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _svg(figure, axes)
+
+
+def size_plot(rows: Sequence[Mapping[str, Any]], corpus: Mapping[str, Any]) -> str:
+    """XNLI's or NER's scores (mean over seeds) against the language's text in our corpus; empty without two of them."""
+    for benchmark in ("xnli", "ner"):
+        found: dict[str, list[float]] = {}
+        for row in rows:
+            if row["benchmark"] == benchmark and corpus.get(row["language"], {}).get("gib", 0) > 0:
+                found.setdefault(row["language"], []).append(row["value"])
+        if len(found) > 1:
+            break
+    else:
+        return ""
+    figure = Figure(figsize=(9, 3.0), layout="constrained")
+    axes = figure.subplots()
+    places = {language: (corpus[language]["gib"], sum(values) / len(values)) for language, values in found.items()}
+    axes.scatter([x for x, _ in places.values()], [y for _, y in places.values()], color=OWN)
+    for language, place in places.items():
+        axes.annotate(language, place, textcoords="offset points", xytext=(4, 4))
+    axes.set_xscale("log")
+    axes.set_xlabel("text, GiB (log scale)")
+    axes.set_ylabel(f"{benchmark}, %")
     return _svg(figure, axes)
 
 

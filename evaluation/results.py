@@ -1,82 +1,170 @@
-"""One score with what it is a score of, and the predictions behind it."""
+"""One score with what it is a score of, and beside it the predictions and what each example contributed."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from evaluation.benchmark import Benchmark
-from evaluation.metrics import accuracy, entity_f1, question_scores
-from evaluation.records import Classified, Example, Question, Tagged
+import numpy as np
+
+from evaluation.metrics.metric import Numbers
+from evaluation.records import DataError
+
+SCORER_VERSION = 2  # grows whenever a metric gives another value for the same predictions
+# What rows did not say before scorer version 2, and what was so then.
+BEFORE_VERSION_2: Mapping[str, Any] = {
+    "benchmark_version": 1, "scorer_version": 1, "setting": "transfer", "selection": "source", "dev": "dev",
+    "scored": "test", "train_examples": 0, "epoch": 0, "max_tokens": 0, "baseline": None, "baseline_is": "",
+    "data": "", "checkpoint": "", "config": "", "code": "",
+}  # fmt: skip
+RESULTS, CONTRIBUTIONS = "results.json", "contributions.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class BenchmarkResult:
-    """`value` in percent over `examples` items; `paper` is XLM-R's (large), where the paper has it."""
+class ResultRow:
+    """`value` in percent over `examples` items.
+
+    `chance` is a random answer's score, `baseline` that of `baseline_is` on the same items, `paper` the paper's XLM-R
+    (large) in the same setting; None where there is none.  `selection` chose the epoch by `dev`; `scored` is the
+    published part that was scored.  `data`, `checkpoint`, `config`, `code` are digests.  `flags` say what a reader
+    must know, such as a class that was never predicted.
+    """
 
     benchmark: str
+    benchmark_version: int
     language: str
     metric: str
     value: float
     examples: int
     seed: int
-    trained_on: str
     headline: bool
+    setting: str
+    selection: str
+    dev: str
+    scored: str
+    trained_on: str
+    train_examples: int
+    epoch: int
+    max_tokens: int
     chance: float | None
+    baseline: float | None
+    baseline_is: str
     paper: float | None
+    data: str
+    checkpoint: str
+    config: str
+    code: str
+    scorer_version: int = SCORER_VERSION
+    flags: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str, str, str, str]:
+        """What rows must share to be seeds of one number."""
+        return self.benchmark, self.setting, self.selection, self.language, self.metric
 
 
-def score(
-    benchmark: Benchmark, language: str, gold: Sequence[Example], predicted: Sequence[object], seed: int
-) -> list[BenchmarkResult]:
-    """The benchmark's official metrics of one language."""
-    values = _values(benchmark, language, gold, predicted)
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A row with what each example contributed to it (see metrics.metric)."""
+
+    row: ResultRow
+    contributions: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A score over seeds; `deviation` is the sample's, 0 for one seed; `failed` seeds have no score."""
+
+    place: tuple[str, str, str, str, str]
+    mean: float
+    deviation: float
+    least: float
+    most: float
+    seeds: int
+    failed: int
+
+
+def summarise(rows: Iterable[ResultRow], seeds: int = 0) -> list[Summary]:
+    """Over seeds, in the order of the rows.  `seeds` is how many were started; those without a score have failed."""
+    found: dict[tuple[str, str, str, str, str], dict[int, float]] = {}
+    for row in rows:
+        found.setdefault(row.place, {})[row.seed] = row.value
     return [
-        BenchmarkResult(
-            benchmark=benchmark.name,
-            language=language,
-            metric=metric,
-            value=round(value, 4),
-            examples=len(gold),
-            seed=seed,
-            trained_on=benchmark.source,
-            headline=metric == benchmark.headline,
-            chance=None if benchmark.chance is None else round(benchmark.chance, 2),
-            paper=benchmark.paper.get(language) if metric == benchmark.headline else None,
+        Summary(
+            place,
+            float(np.mean(list(values.values()))),
+            float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else 0.0,
+            min(values.values()),
+            max(values.values()),
+            len(values),
+            max(0, seeds - len(values)),
         )
-        for metric, value in values.items()
+        for place, values in found.items()
     ]
 
 
-def _values(
-    benchmark: Benchmark, language: str, gold: Sequence[Example], predicted: Sequence[object]
-) -> dict[str, float]:
-    if benchmark.task == "classification":
-        return {"accuracy": accuracy([_label(example) for example in gold], [str(label) for label in predicted])}
-    if benchmark.task == "tagging":
-        tags = [example.tags for example in gold if isinstance(example, Tagged)]
-        return {"f1": entity_f1(tags, [tuple(map(str, found)) for found in predicted if isinstance(found, tuple)]).f1}
-    questions = [example for example in gold if isinstance(example, Question)]
-    answers = {question.id: [text for text, _ in question.answers] for question in questions}
-    texts = {question.id: str(text) for question, text in zip(questions, predicted, strict=True)}
-    f1, exact = question_scores(answers, texts, language)
-    return {"f1": f1, "exact_match": exact}
+def write_results(scored: Sequence[Scored], predictions: Mapping[str, Sequence[object]], folder: Path) -> None:
+    """results.json, contributions.npz, and predictions-LANG.jsonl, a JSON value a line in the examples' order.
 
-
-def _label(example: Example) -> str:
-    assert isinstance(example, Classified)
-    return example.label
-
-
-def write_results(
-    results: Iterable[BenchmarkResult], predictions: Mapping[str, Sequence[object]], folder: Path
-) -> None:
-    """results.json, and predictions-LANG.jsonl with one JSON value a line in the order of the examples."""
+    Raises DataError where there is nothing: an empty result is no success.
+    """
+    if not scored:
+        raise DataError("no score: no test set was there")
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(result) for result in results]
-    (folder / "results.json").write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    rows = [asdict(each.row) for each in scored]
+    (folder / RESULTS).write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    np.savez_compressed(folder / CONTRIBUTIONS, **{_key(each.row): each.contributions for each in scored})  # type: ignore[arg-type]
     for language, found in predictions.items():
         lines = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in found)
         (folder / f"predictions-{language}.jsonl").write_text(lines, encoding="utf-8")
+
+
+def read_results(folder: Path) -> list[Scored]:
+    """What write_results wrote.  Raises DataError."""
+    try:
+        rows = [row_of(row) for row in json.loads((folder / RESULTS).read_text(encoding="utf-8"))]
+        with np.load(folder / CONTRIBUTIONS) as stored:
+            return [Scored(row, stored[_key(row)]) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: {error}: wanted {RESULTS} and {CONTRIBUTIONS} of one evaluation") from error
+
+
+def read_results_below(folder: Path) -> list[Scored]:
+    """Of all evaluations in the folder or below it, such as one a seed.  Raises DataError where there is none."""
+    found = [path.parent for path in sorted(folder.rglob(RESULTS))]
+    if not found:
+        raise DataError(f"{folder}: no {RESULTS} in it or below it: wanted folders that evaluations wrote")
+    return [scored for each in found for scored in read_results(each)]
+
+
+def row_of(stored: Mapping[str, Any]) -> ResultRow:
+    """A row from JSON, also one of an older version; what it does not know is left out."""
+    known = {field.name for field in fields(ResultRow)}
+    values = {name: value for name, value in stored.items() if name in known}
+    return ResultRow(**dict(BEFORE_VERSION_2) | values | {"flags": tuple(stored.get("flags", ()))})
+
+
+def _key(row: ResultRow) -> str:
+    return f"{row.language}/{row.metric}"
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 over this package's sources, 16 letters."""
+    total = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("*.py")):
+        total.update(str(path.relative_to(here)).encode() + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def never_predicted(labels: Sequence[str], predicted: Sequence[object]) -> tuple[str, ...]:
+    """Flags of a head that collapsed: labels that it gave to no example."""
+    missing = [label for label in labels if not Counter(map(str, predicted))[label]]
+    return tuple(f"never predicted: {label}" for label in missing)

@@ -1,0 +1,58 @@
+"""AmericasNLI: XNLI in ten languages of the Americas (Ebrahimi et al. 2022), trained on XNLI's English.
+
+Files: test.tsv and dev.tsv (language, premise, hypothesis, label); XNLI's training and dev files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.benchmarks import xnli
+from evaluation.metrics.metric import ACCURACY
+from evaluation.readers.folders import benchmark_folder, find, need
+from evaluation.readers.tables import classified, read_table
+from evaluation.records import Classified, Parts, Splits
+
+
+def read(folder: Path, data: Path) -> Splits:
+    english = benchmark_folder(data, ("xnli",))
+    train, dev = need(english, "multinli.train.en.tsv", "train-en.tsv"), need(english, "dev-en.tsv", "xnli.dev.tsv")
+    test, own_dev = find(folder, "test.tsv"), need(folder, "dev.tsv")
+    parts = read_gold(own_dev)
+    return Splits(
+        train={"en": xnli.read_train(train)},
+        dev={"en": xnli.read_gold(dev)["en"], **(parts if test else {})},
+        test=read_gold(test) if test else parts,
+        scored="test" if test else "dev",
+        files=(train, dev, own_dev, *([test] if test else ())),
+    )
+
+
+def read_gold(path: Path) -> Parts:
+    rows = read_table(path, ("language", "premise", "hypothesis", "label"))
+    pairs = classified(
+        path, ((line, row["premise"], row["hypothesis"], row["label"]) for line, row in rows), xnli.ACCEPTED
+    )
+    found: dict[str, list[Classified]] = {}
+    for (_, row), pair in zip(rows, pairs, strict=True):
+        found.setdefault(row["language"], []).append(pair)
+    return {language: tuple(examples) for language, examples in found.items()}
+
+
+BENCHMARK = Benchmark(
+    name="americasnli",
+    title="AmericasNLI",
+    task="classification",
+    folders=("americasnli",),
+    read=read,
+    read_gold=read_gold,
+    gold_order=xnli.gold_order,
+    metrics=(ACCURACY,),
+    settings=("transfer",),
+    licence="none stated by its authors",
+    home="https://github.com/nala-cub/AmericasNLI",
+    labels=xnli.LABELS,
+    chance=100 / 3,
+    finetuning=xnli.BENCHMARK.finetuning,
+)

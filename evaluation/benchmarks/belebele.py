@@ -1,0 +1,104 @@
+"""Belebele: the right one of four answers on a passage, 122 languages and scripts, romanised ones among them.
+
+Files: LANG_Script.jsonl (Bandarkar et al. 2023), and the English training set that its script assembles, as
+train.tsv or any .tsv with passage, question, answer1 to answer4, correct_answer_num, split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ACCURACY
+from evaluation.readers.folders import Problems, lines_of, matching
+from evaluation.readers.tables import held_out, read_table
+from evaluation.records import Choice, DataError, Parts, Splits
+from evaluation.settings import FinetuneConfig
+
+TRAIN_COLUMNS = ("passage", "question", "answer1", "answer2", "answer3", "answer4", "correct_answer_num")
+
+
+def read(folder: Path, data: Path) -> Splits:
+    tests, trains = matching(folder, "*_*.jsonl"), matching(folder, "*.tsv")
+    if not tests or not trains:
+        wanted = "eng_Latn.jsonl and its like" if trains else "a .tsv with the assembled training set"
+        raise DataError(f"{folder}: no such file: wanted {wanted}")
+    kept: list[Choice] = []
+    rest: list[Choice] = []
+    for path in trains:
+        for choice, part in read_train(path):
+            (rest if part == "dev" else kept).append(choice)
+    dev_is = "dev"
+    train, dev = tuple(kept), tuple(rest)
+    if not dev:
+        dev_is = "held out from train"
+        train, dev = held_out(train)
+    test = {name: choices for path in tests for name, choices in read_gold(path).items()}
+    return Splits({"eng_Latn": train}, {"eng_Latn": dev}, test, dev_is=dev_is,  # type: ignore[arg-type]
+                  files=(*trains, *tests))  # fmt: skip
+
+
+def read_train(path: Path) -> list[tuple[Choice, str]]:
+    """(choice, its part: train or dev)."""
+    problems, found = Problems(path), []
+    for line, row in read_table(path, TRAIN_COLUMNS, quoting="csv"):
+        answers = [row[f"answer{number}"] for number in range(1, 5)]
+        choice = _choice(problems, f"line {line}", row["passage"], row["question"], answers, row["correct_answer_num"])
+        if choice:
+            found.append((choice, row.get("split", "train")))
+    problems.check()
+    return found
+
+
+def read_gold(path: Path) -> Parts:
+    problems, found = Problems(path), []
+    for number, line in lines_of(path):
+        if not line.strip():
+            continue
+        try:
+            row: Mapping[str, object] = json.loads(line)
+            answers = [str(row[f"mc_answer{which}"]) for which in range(1, 5)]
+            parts = (str(row["flores_passage"]), str(row["question"]), answers, str(row["correct_answer_num"]))
+        except (ValueError, KeyError, TypeError) as error:
+            problems.add(f"line {number}", f"{error!r}: wanted flores_passage, question, mc_answer1 to 4, "
+                         "correct_answer_num as JSON")  # fmt: skip
+            continue
+        if choice := _choice(problems, f"line {number}", *parts):
+            found.append(choice)
+    problems.check()
+    if not found:
+        raise DataError(f"{path}: no question")
+    return {path.stem: tuple(found)}
+
+
+def _choice(
+    problems: Problems, place: str, passage: str, question: str, answers: list[str], right: str
+) -> Choice | None:
+    """`right` counts from 1 in the files."""
+    if right not in ("1", "2", "3", "4"):
+        problems.add(place, f"correct answer {right!r}: wanted 1, 2, 3 or 4")
+    elif not all(text.strip() for text in (passage, question, *answers)):
+        problems.add(place, "an empty passage, question or answer")
+    else:
+        return Choice(passage, question, tuple(answers), int(right) - 1)
+    return None
+
+
+BENCHMARK = Benchmark(
+    name="belebele",
+    title="Belebele",
+    task="choice",
+    folders=("belebele",),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ACCURACY,),
+    settings=("transfer",),
+    licence="CC BY-SA 4.0; the training set has several, some of them non-commercial",
+    home="https://github.com/facebookresearch/belebele",
+    labels=("1", "2", "3", "4"),
+    source="eng_Latn",
+    chance=25.0,
+    finetuning=FinetuneConfig(epochs=3, batch=8, learning_rate=1e-5, max_tokens=512),
+)

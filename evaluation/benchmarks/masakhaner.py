@@ -1,0 +1,48 @@
+"""MasakhaNER 1.0 and 2.0 (Adelani et al. 2021, 2022): entities and dates in African languages.
+
+Files: LANG/train.txt, LANG/dev.txt, LANG/test.txt, a word and its tag a line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ENTITY_F1
+from evaluation.readers.conll import read_conll, tags_of
+from evaluation.readers.folders import matching
+from evaluation.records import DataError, Parts, Splits
+from evaluation.settings import FinetuneConfig
+
+TYPES = ("PER", "ORG", "LOC", "DATE")
+
+
+def read(folder: Path, data: Path) -> Splits:
+    found = {part: matching(folder, f"{part}.txt") for part in ("train", "dev", "test")}
+    if not found["test"]:
+        raise DataError(f"{folder}: no such file: wanted LANG/test.txt with train.txt and dev.txt beside it")
+    train, dev, test = (
+        {path.parent.name: read_conll(path, TYPES) for path in found[part]} for part in ("train", "dev", "test")
+    )
+    return Splits(train, dev, test, files=tuple(path for paths in found.values() for path in paths))
+
+
+def read_gold(path: Path) -> Parts:
+    return {path.parent.name: read_conll(path, TYPES)}
+
+
+BENCHMARK = Benchmark(
+    name="masakhaner",
+    title="MasakhaNER",
+    task="tagging",
+    folders=("masakhaner", "masakhane-ner"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ENTITY_F1,),
+    settings=("each", "all"),
+    licence="CC BY-NC 4.0",
+    home="https://github.com/masakhane-io/masakhane-ner",
+    labels=tags_of(TYPES),
+    chance=0.0,
+    finetuning=FinetuneConfig(epochs=50, batch=32, learning_rate=5e-5, max_tokens=164, setting="each"),  # its authors
+)

@@ -1,0 +1,77 @@
+"""Named entities of CoNLL-2002 (es, nl) and CoNLL-2003 (en, de).  Table 2 of the XLM-R paper.
+
+Files: eng, deu, esp, ned with .train, .testa and .testb.  The English and German texts are not free: put your own copy
+there.  Each language is read that has its files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark, Published
+from evaluation.metrics.metric import ENTITY_F1
+from evaluation.readers.conll import read_conll, tags_of
+from evaluation.readers.folders import find
+from evaluation.records import DataError, Parts, Splits
+from evaluation.settings import FinetuneConfig, Setting
+
+TYPES = ("PER", "LOC", "ORG", "MISC")
+NAMES = {"en": "eng", "nl": "ned", "es": "esp", "de": "deu"}
+
+
+def read(folder: Path, data: Path) -> Splits:
+    found = {
+        part: {language: path for language, name in NAMES.items() if (path := find(folder, f"{name}.{part}"))}
+        for part in ("train", "testa", "testb")
+    }
+    if not found["testb"]:
+        wanted = ", ".join(f"{name}.testb" for name in NAMES.values())
+        raise DataError(f"{folder}: no such file: wanted one of {wanted} with .train and .testa beside it")
+    train, dev, test = (
+        {language: read_conll(path, TYPES) for language, path in found[part].items()}
+        for part in ("train", "testa", "testb")
+    )
+    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+
+
+def read_gold(path: Path) -> Parts:
+    language = {name: language for language, name in NAMES.items()}.get(path.name.split(".")[0], path.stem)
+    return {language: read_conll(path, TYPES)}
+
+
+def _row(system: str, setting: Setting, models: str, *scores: float | None) -> Published:
+    *values, average = scores
+    known = {language: score for language, score in zip(NAMES, values, strict=True) if score is not None}
+    return Published(system, setting, known, average, models, table="2")
+
+
+PUBLISHED = (
+    _row("Lample et al. (2016)", "each", "N", 90.74, 81.74, 85.75, 78.76, 84.25),
+    _row("Akbik et al. (2018)", "each", "N", 93.18, 90.44, None, 88.27, None),
+    _row("mBERT", "each", "N", 91.97, 90.94, 87.38, 82.82, 88.28),
+    _row("mBERT", "transfer", "1", 91.97, 77.57, 74.96, 69.56, 78.52),
+    _row("XLM-R Base", "each", "N", 92.25, 90.39, 87.99, 84.60, 88.81),
+    _row("XLM-R Base", "transfer", "1", 92.25, 78.08, 76.53, 69.60, 79.11),
+    _row("XLM-R Base", "all", "1", 91.08, 89.09, 87.28, 83.17, 87.66),
+    _row("XLM-R", "each", "N", 92.92, 92.53, 89.72, 85.81, 90.24),
+    _row("XLM-R", "transfer", "1", 92.92, 80.80, 78.64, 71.40, 80.94),
+    _row("XLM-R", "all", "1", 92.00, 91.60, 89.52, 84.60, 89.43),
+)
+
+BENCHMARK = Benchmark(
+    name="ner",
+    title="NER, CoNLL-2002 and 2003 (table 2)",
+    task="tagging",
+    folders=("conll", "ner", "conll2002", "conll2003"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ENTITY_F1,),
+    settings=("transfer", "each", "all"),
+    licence="research use only; the English and German texts have their own licences",
+    home="https://www.clips.uantwerpen.be/conll2003/ner/",
+    labels=tags_of(TYPES),
+    chance=0.0,
+    places=2,
+    published=PUBLISHED,
+    finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5),  # the paper's are not published; ours
+)

@@ -1,0 +1,67 @@
+"""PAN-X (WikiANN, Pan et al. 2017, Rahimi et al. 2019): persons, places and organisations, 40 languages in XTREME.
+
+Files: LANG/train, LANG/dev, LANG/test with `LANG:word` and tag, or XTREME's train-LANG.tsv, dev-LANG.tsv and
+test-LANG.tsv with tags.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ENTITY_F1
+from evaluation.readers.conll import read_conll, tags_of, without_wikiann_prefix
+from evaluation.readers.folders import matching
+from evaluation.readers.tables import held_out
+from evaluation.records import DataError, Parts, Splits, Tagged
+from evaluation.settings import FinetuneConfig
+
+TYPES = ("PER", "LOC", "ORG")
+
+
+def read(folder: Path, data: Path) -> Splits:
+    found = {part: _files(folder, part) for part in ("train", "dev", "test")}
+    if not found["dev"] and not found["test"]:
+        raise DataError(f"{folder}: no file: wanted LANG/test, or test-LANG.tsv with tags")
+    train, dev, test = (
+        {language: read_file(path) for language, path in found[part].items()} for part in ("train", "dev", "test")
+    )
+    files = tuple(path for part in found.values() for path in part.values())
+    if test:
+        return Splits(train, dev, test, files=files)
+    parts = {language: held_out(sentences) for language, sentences in train.items()}
+    return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
+                  dev, scored="dev", dev_is="held out from train", files=files)  # fmt: skip
+
+
+def _files(folder: Path, part: str) -> dict[str, Path]:
+    """XTREME's names, Rahimi's LANG/part, or LANG-part."""
+    found = {path.stem.split("-", 1)[1]: path for path in matching(folder, f"{part}-*.tsv")}
+    found |= {path.name.rsplit("-", 1)[0]: path for path in matching(folder, f"*-{part}")}
+    return found | {path.parent.name: path for path in matching(folder, part)}
+
+
+def read_file(path: Path) -> tuple[Tagged, ...]:
+    return without_wikiann_prefix(read_conll(path, TYPES))
+
+
+def read_gold(path: Path) -> Parts:
+    language = path.stem.split("-", 1)[1] if path.suffix == ".tsv" and "-" in path.stem else path.parent.name
+    return {language: read_file(path)}
+
+
+BENCHMARK = Benchmark(
+    name="panx",
+    title="PAN-X (WikiANN)",
+    task="tagging",
+    folders=("panx", "wikiann"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ENTITY_F1,),
+    settings=("transfer", "each", "all"),
+    licence="made from Wikipedia; ODC-BY as published by its authors",
+    home="https://github.com/afshinrahimi/mmner",
+    labels=tags_of(TYPES),
+    chance=0.0,
+    finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5, max_tokens=128),  # XTREME
+)

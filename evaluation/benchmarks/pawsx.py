@@ -1,0 +1,82 @@
+"""PAWS-X: do two sentences with the same words mean the same, 7 languages (Yang et al. 2019).
+
+Files: LANG/train.tsv or LANG/translated_train.tsv, LANG/dev_2k.tsv, LANG/test_2k.tsv (id, sentence1, sentence2,
+label), or XTREME's train-en.tsv, dev-LANG.tsv, test-LANG.tsv with labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ACCURACY
+from evaluation.readers.folders import lines_of, matching
+from evaluation.readers.tables import held_out, read_classified, read_pairs_without_header
+from evaluation.records import Classified, DataError, Parts, Splits
+from evaluation.settings import FinetuneConfig
+
+LABELS = {"0": "0", "1": "1"}
+NOT_TRANSLATED = "NS"  # stands for a sentence that the translators left out
+
+
+def read(folder: Path, data: Path) -> Splits:
+    left_out: Counter[str] = Counter()
+    train_files = _by_language(folder, "train.tsv", "translated_train.tsv", "train-??.tsv")
+    dev_files = _by_language(folder, "dev_2k.tsv", "dev-??.tsv")
+    test_files = _by_language(folder, "test_2k.tsv", "test-??.tsv")
+    if not dev_files and not test_files:
+        raise DataError(f"{folder}: no file: wanted LANG/dev_2k.tsv and LANG/test_2k.tsv")
+    train = {language: _translated(path, read_file(path), left_out) for language, path in train_files.items()}
+    dev = {language: read_file(path) for language, path in dev_files.items()}
+    test = {language: read_file(path) for language, path in test_files.items()}
+    files = (*train_files.values(), *dev_files.values(), *test_files.values())
+    if test:
+        return Splits(train, dev, test, files=files, left_out=left_out)
+    parts = {language: held_out(examples) for language, examples in train.items()}
+    return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
+                  dev, scored="dev", dev_is="held out from train", files=files, left_out=left_out)  # fmt: skip
+
+
+def _by_language(folder: Path, *patterns: str) -> dict[str, Path]:
+    """Language from the name (XTREME) or from the folder (as published); the first pattern wins."""
+    found: dict[str, Path] = {}
+    for pattern in patterns:
+        for path in matching(folder, pattern):
+            found.setdefault(path.stem.rsplit("-", 1)[1] if "-??" in pattern else path.parent.name, path)
+    return found
+
+
+def _translated(path: Path, examples: tuple[Classified, ...], left_out: Counter[str]) -> tuple[Classified, ...]:
+    kept = tuple(example for example in examples if NOT_TRANSLATED not in (example.first, example.second))
+    if len(kept) < len(examples):
+        left_out[f"{path.parent.name}/{path.name}: not translated"] += len(examples) - len(kept)
+    return kept
+
+
+def read_file(path: Path) -> tuple[Classified, ...]:
+    if "sentence1" in lines_of(path)[0][1].split("\t"):
+        return read_classified(path, ("sentence1", "sentence2", "label"), LABELS)
+    return read_pairs_without_header(path, LABELS)
+
+
+def read_gold(path: Path) -> Parts:
+    language = path.stem.rsplit("-", 1)[1] if "-" in path.stem else path.parent.name
+    return {language: read_file(path)}
+
+
+BENCHMARK = Benchmark(
+    name="pawsx",
+    title="PAWS-X",
+    task="classification",
+    folders=("pawsx", "paws-x", "x-final"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ACCURACY,),
+    settings=("transfer", "translate-train", "translate-train-all"),
+    licence="free to use with attribution to Google",
+    home="https://github.com/google-research-datasets/paws",
+    labels=("0", "1"),
+    chance=50.0,
+    finetuning=FinetuneConfig(epochs=5, batch=32, learning_rate=2e-5, max_tokens=128),  # XTREME
+)

@@ -1,0 +1,54 @@
+"""SIB-200: the topic of a sentence, 7 topics, 205 languages and scripts (Adelani et al. 2024).
+
+Files: LANG_Script/train.tsv, dev.tsv, test.tsv (index_id, category, text).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ACCURACY
+from evaluation.readers.folders import matching
+from evaluation.readers.tables import read_classified
+from evaluation.records import Classified, DataError, Parts, Splits
+from evaluation.settings import FinetuneConfig
+
+TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
+
+
+def read(folder: Path, data: Path) -> Splits:
+    found = {part: {path.parent.name: path for path in matching(folder, f"{part}.tsv")} for part in
+             ("train", "dev", "test")}  # fmt: skip
+    if not found["test"]:
+        raise DataError(f"{folder}: no such file: wanted eng_Latn/test.tsv and its like")
+    train, dev, test = (
+        {language: read_file(path) for language, path in found[part].items()} for part in ("train", "dev", "test")
+    )
+    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+
+
+def read_file(path: Path) -> tuple[Classified, ...]:
+    return read_classified(path, ("text", None, "category"), {topic: topic for topic in TOPICS}, quoting="csv")
+
+
+def read_gold(path: Path) -> Parts:
+    return {path.parent.name: read_file(path)}
+
+
+BENCHMARK = Benchmark(
+    name="sib200",
+    title="SIB-200",
+    task="classification",
+    folders=("sib200", "sib-200"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ACCURACY,),
+    settings=("transfer", "each", "all"),
+    licence="CC BY-SA 4.0",
+    home="https://github.com/dadelani/sib-200",
+    labels=TOPICS,
+    source="eng_Latn",
+    chance=100 / 7,
+    finetuning=FinetuneConfig(epochs=20, batch=16, learning_rate=1e-5, max_tokens=164),  # its authors
+)

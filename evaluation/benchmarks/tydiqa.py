@@ -1,0 +1,73 @@
+"""TyDi QA, gold passage task, 9 languages (Clark et al. 2020), scored with SQuAD's own script.
+
+Files: tydiqa.goldp.LANG.train.json and tydiqa.goldp.LANG.dev.json, or the published tydiqa-goldp-v1.1-train.json and
+-dev.json, whose questions' ids begin with the language's name.  The dev set is what is scored; its test is not public.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.benchmarks import mlqa
+from evaluation.metrics.metric import SQUAD_EXACT, SQUAD_F1
+from evaluation.readers.folders import find, matching
+from evaluation.readers.squad import read_squad
+from evaluation.records import DataError, Parts, Question, Splits
+from evaluation.settings import FinetuneConfig
+
+LANGUAGES = {"arabic": "ar", "bengali": "bn", "english": "en", "finnish": "fi", "indonesian": "id", "korean": "ko",
+             "russian": "ru", "swahili": "sw", "telugu": "te"}  # fmt: skip
+
+
+def read(folder: Path, data: Path) -> Splits:
+    left_out: Counter[str] = Counter()
+    train_files, dev_files = (_files(folder, part) for part in ("train", "dev"))
+    if not dev_files or not train_files:
+        raise DataError(f"{folder}: no such file: wanted tydiqa-goldp-v1.1-dev.json and -train.json")
+    train = {
+        name: questions
+        for path in train_files
+        for name, questions in _parts(path, read_squad(path, train=True, left_out=left_out)).items()
+    }
+    parts = {name: mlqa.hold_out_contexts(questions) for name, questions in train.items()}
+    return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
+                  {name: rows for path in dev_files for name, rows in read_gold(path).items()}, scored="dev",
+                  dev_is="held out from train", files=(*train_files, *dev_files), left_out=left_out)  # fmt: skip
+
+
+def _files(folder: Path, part: str) -> list[Path]:
+    published = find(folder, f"tydiqa-goldp-v1.1-{part}.json")
+    return [published] if published else matching(folder, f"tydiqa.goldp.??.{part}.json")
+
+
+def read_gold(path: Path) -> Parts:
+    return _parts(path, read_squad(path))
+
+
+def _parts(path: Path, questions: tuple[Question, ...]) -> dict[str, tuple[Question, ...]]:
+    """By the file's name, or by the ids' beginnings."""
+    if path.name.startswith("tydiqa.goldp."):
+        return {path.name.split(".")[2]: questions}
+    found: dict[str, list[Question]] = {}
+    for question in questions:
+        name = question.id.split("-")[0]
+        found.setdefault(LANGUAGES.get(name, name), []).append(question)
+    return {language: tuple(rows) for language, rows in found.items()}
+
+
+BENCHMARK = Benchmark(
+    name="tydiqa",
+    title="TyDi QA, gold passage",
+    task="span",
+    folders=("tydiqa", "tydiqa_goldp"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(SQUAD_F1, SQUAD_EXACT),
+    settings=("transfer", "each", "all"),
+    licence="Apache-2.0",
+    home="https://github.com/google-research-datasets/tydiqa",
+    chance=0.0,
+    finetuning=FinetuneConfig(epochs=3, batch=32, learning_rate=3e-5, max_tokens=384),  # XTREME
+)

@@ -1,0 +1,60 @@
+"""Universal NER v1 (Mayhew et al. 2024): persons, places and organisations on Universal Dependencies' texts.
+
+Files: TREEBANK-ud-train.iob2, -dev.iob2, -test.iob2 (number, word, tag).  Trained on English EWT; a test set is named
+after its language and treebank, as `en-ewt`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.benchmark import Benchmark
+from evaluation.metrics.metric import ENTITY_F1
+from evaluation.readers.conll import read_conll, tags_of
+from evaluation.readers.folders import matching
+from evaluation.records import DataError, Parts, Splits, Tagged
+from evaluation.settings import FinetuneConfig
+
+TYPES = ("PER", "LOC", "ORG")
+SOURCE = "en-ewt"
+
+
+def read(folder: Path, data: Path) -> Splits:
+    found = {part: {_name(path): path for path in matching(folder, f"*-ud-{part}.iob2")} for part in
+             ("train", "dev", "test")}  # fmt: skip
+    if not found["test"]:
+        raise DataError(f"{folder}: no such file: wanted files named as en_ewt-ud-test.iob2")
+    train, dev, test = (
+        {name: read_file(path) for name, path in found[part].items()} for part in ("train", "dev", "test")
+    )
+    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+
+
+def _name(path: Path) -> str:
+    return path.name.split("-ud-")[0].replace("_", "-")
+
+
+def read_file(path: Path) -> tuple[Tagged, ...]:
+    return read_conll(path, TYPES, word=1, tag=2)
+
+
+def read_gold(path: Path) -> Parts:
+    return {_name(path): read_file(path)}
+
+
+BENCHMARK = Benchmark(
+    name="universal_ner",
+    title="Universal NER",
+    task="tagging",
+    folders=("universal_ner", "uner"),
+    read=read,
+    read_gold=read_gold,
+    metrics=(ENTITY_F1,),
+    settings=("transfer", "each", "all"),
+    licence="CC BY-SA 4.0",
+    home="https://www.universalner.org",
+    labels=tags_of(TYPES),
+    source=SOURCE,
+    chance=0.0,
+    finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5),
+)

@@ -1,0 +1,248 @@
+"""Is one model better than another, or is it noise: paired over test examples, over seeds, over many languages.
+
+The standard error is that of a bootstrap which draws the same examples for both models and draws each model's seeds;
+the interval and p take Student's t with the seeds' degrees of freedom (Welch), since few seeds tell their own spread
+badly.  p of a group's languages is corrected by Holm; so is p of the groups' means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from evaluation.benchmarks import benchmark_named
+from evaluation.metrics.metric import Metric
+from evaluation.records import DataError
+from evaluation.results import ResultRow, Scored
+
+# R replicates, S seeds, N examples, K numbers of an example, L test sets
+Array = NDArray[np.float64]
+Verdict = Literal["better", "worse", "within noise"]
+Group = tuple[str, str, str]  # benchmark, setting, metric
+MEAN = "mean"
+MANY = 1e9  # degrees of freedom where seeds add no spread
+WEIGHTS_TOGETHER = 4_000_000  # numbers of one block of weights
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`difference` is b - a in points with its interval at 1 - alpha; `language` is a test set or `mean`.
+
+    `p` is uncorrected, `corrected_p` what the verdict on b is made of.
+    """
+
+    benchmark: str
+    setting: str
+    metric: str
+    language: str
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    corrected_p: float
+    verdict: Verdict
+    examples: int
+    seeds_a: int
+    seeds_b: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All differences; `notes` say what a reader must know.  `regression`: b is worse somewhere beyond noise."""
+
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+    alpha: float
+    margin: float
+
+    @property
+    def regression(self) -> bool:
+        return any(row.verdict == "worse" for row in self.differences)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"regression": self.regression}
+
+
+def compare(
+    rows_a: Sequence[Scored],
+    rows_b: Sequence[Scored],
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.0,
+    replicates: int = 1000,
+    seed: int = 1,
+) -> Comparison:
+    """Compare all that both have been scored on.  A difference below `margin` points is within noise.
+
+    Raises DataError where nothing is common, or where data or scorers differ: such scores are of different things.
+    """
+    ours, theirs = _by_group(rows_a), _by_group(rows_b)
+    groups = [group for group in ours if group in theirs]
+    if not groups:
+        raise DataError("nothing to compare: the two have no benchmark, setting and metric in common")
+    notes = [f"only one of the two has {' '.join(group)}" for group in sorted(set(ours) ^ set(theirs))]
+    found, means = [], []
+    for group in groups:
+        languages = [name for name in ours[group] if name in theirs[group]]
+        notes += _check(group, ours[group], theirs[group])
+        a, b = ([side[group][name] for name in languages] for side in (ours, theirs))
+        rows = _differences(group, a, b, languages, alpha, replicates, seed)
+        if len(rows) > 1:
+            found += _decided(rows[:-1], alpha, margin)
+        means.append(rows[-1])
+    decided = [*found, *_decided(means, alpha, margin)]
+    if any(min(row.seeds_a, row.seeds_b) < 2 for row in decided):
+        notes.append("one seed alone does not tell the spread between seeds: its intervals are over examples only")
+    return Comparison(tuple(decided), tuple(dict.fromkeys(notes)), alpha, margin)
+
+
+def _by_group(rows: Iterable[Scored]) -> dict[Group, dict[str, list[Scored]]]:
+    """group -> test set -> one entry a seed."""
+    found: dict[Group, dict[str, dict[int, Scored]]] = {}
+    for scored in rows:
+        row = scored.row
+        group = (row.benchmark, row.setting, row.metric)
+        found.setdefault(group, {}).setdefault(row.language, {})[row.seed] = scored
+    return {group: {name: [seeds[key] for key in sorted(seeds)] for name, seeds in languages.items()}
+            for group, languages in found.items()}  # fmt: skip
+
+
+def _check(group: Group, ours: dict[str, list[Scored]], theirs: dict[str, list[Scored]]) -> list[str]:
+    """Notes.  Raises DataError where the two are scores of different things."""
+    notes = []
+    if odd := sorted(set(ours) ^ set(theirs)):
+        notes.append(f"{group[0]}: only one of the two was scored on {', '.join(odd)}")
+    both = [name for name in ours if name in theirs]
+    if not both:
+        raise DataError(f"{group[0]}: no test set in common")
+    rows = [[each.row for name in both for each in side[name]] for side in (ours, theirs)]
+    for what in ("data", "benchmark_version", "scorer_version", "scored", "examples"):
+        a, b = ({(row.language, getattr(row, what)) for row in side} for side in rows)
+        if a != b:
+            raise DataError(f"{group[0]}: {what.replace('_', ' ')} differ ({_some(rows[0], what)} and "
+                            f"{_some(rows[1], what)}): evaluate both again on the same files")  # fmt: skip
+    for what in ("selection", "config", "max_tokens", "dev"):
+        if {getattr(row, what) for row in rows[0]} != {getattr(row, what) for row in rows[1]}:
+            notes.append(f"{group[0]}: {what.replace('_', ' ')} differ ({_some(rows[0], what)} and "
+                         f"{_some(rows[1], what)})")  # fmt: skip
+    return notes
+
+
+def _some(rows: Sequence[ResultRow], what: str) -> str:
+    return ", ".join(sorted({str(getattr(row, what)) for row in rows}))
+
+
+def _differences(
+    group: Group,
+    ours: list[list[Scored]],
+    theirs: list[list[Scored]],
+    languages: list[str],
+    alpha: float,
+    replicates: int,
+    seed: int,
+) -> list[Difference]:
+    """One of each test set, and, last, that of their mean (of the only one, where there is one)."""
+    metric = next(each for each in benchmark_named(group[0]).metrics if each.name == group[2])
+    chance = np.random.default_rng(seed)
+    whole_a_LS, whole_b_LS = (_whole(metric, side) for side in (ours, theirs))
+    drawn_RL = _draw(metric, ours, theirs, replicates, chance)
+    rows = [
+        _difference(group, name, whole_a_LS[i], whole_b_LS[i], drawn_RL[:, i], len(ours[i][0].contributions), alpha)
+        for i, name in enumerate(languages)
+    ]
+    if len(rows) == 1:
+        return rows
+    examples = sum(row.examples for row in rows)
+    mean_a_S, mean_b_S = (np.mean(np.stack(whole), axis=0) for whole in (whole_a_LS, whole_b_LS))
+    return [*rows, _difference(group, MEAN, mean_a_S, mean_b_S, drawn_RL.mean(axis=1), examples, alpha)]
+
+
+def _whole(metric: Metric, side: list[list[Scored]]) -> list[Array]:
+    """For each test set the values of its seeds.  Raises DataError where test sets have not the same seeds."""
+    if len({tuple(each.row.seed for each in seeds) for seeds in side}) > 1:
+        raise DataError(f"{side[0][0].row.benchmark}: not every test set has the same seeds: evaluate the missing ones")
+    return [np.array([float(metric.value(each.contributions.sum(axis=0))) for each in seeds]) for seeds in side]
+
+
+def _draw(
+    metric: Metric, ours: list[list[Scored]], theirs: list[list[Scored]], replicates: int, chance: np.random.Generator
+) -> Array:
+    """(R, L) differences b - a of bootstrap samples.
+
+    Test sets of one size are translations of each other in most benchmarks: they draw the same examples.
+    """
+    weights_a_RS, weights_b_RS = (_seed_weights(len(side[0]), replicates, chance) for side in (ours, theirs))
+    sizes = sorted({len(seeds[0].contributions) for seeds in ours})
+    drawn_RL = np.empty((replicates, len(ours)))
+    for size in sizes:
+        block = max(1, min(replicates, WEIGHTS_TOGETHER // size))
+        for start in range(0, replicates, block):
+            part = slice(start, min(start + block, replicates))
+            counts_RN = chance.multinomial(size, np.full(size, 1 / size), part.stop - start).astype(np.float64)
+            for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+                if len(a[0].contributions) == size:
+                    b_R = _resampled(metric, b, counts_RN, weights_b_RS[part])
+                    drawn_RL[part, place] = b_R - _resampled(metric, a, counts_RN, weights_a_RS[part])
+    return drawn_RL
+
+
+def _seed_weights(seeds: int, replicates: int, chance: np.random.Generator) -> Array:
+    """(R, S) weights that sum to 1; spread so that a mean over them has the variance of a mean over seeds."""
+    drawn_RS = chance.multinomial(seeds, np.full(seeds, 1 / seeds), replicates) / seeds
+    widened = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
+    spread_RS: Array = 1 / seeds + widened * (drawn_RS - 1 / seeds)
+    return spread_RS
+
+
+def _resampled(metric: Metric, seeds: list[Scored], counts_RN: Array, weights_RS: Array) -> Array:
+    values_RS = np.stack([metric.value(counts_RN @ each.contributions) for each in seeds], axis=1)
+    weighted: Array = (values_RS * weights_RS).sum(axis=1)
+    return weighted
+
+
+def _difference(
+    group: Group, language: str, a_S: Array, b_S: Array, drawn_R: Array, examples: int, alpha: float
+) -> Difference:
+    difference, error = float(b_S.mean() - a_S.mean()), float(drawn_R.std(ddof=1))
+    freedom = _freedom(a_S, b_S, error)
+    half = float(student.ppf(1 - alpha / 2, freedom)) * error
+    if error > 1e-12:
+        p = float(2 * student.sf(abs(difference) / error, freedom))
+    else:
+        p = 1.0 if abs(difference) < 1e-12 else 0.0
+    benchmark, setting, metric = group
+    return Difference(benchmark, setting, metric, language, float(a_S.mean()), float(b_S.mean()), difference,
+                      difference - half, difference + half, p, p, "within noise", examples, len(a_S),
+                      len(b_S))  # fmt: skip
+
+
+def _freedom(a_S: Array, b_S: Array, error: float) -> float:
+    """Welch's degrees of freedom: examples are many, seeds are few."""
+    parts = [(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in (a_S, b_S) if len(side) > 1]
+    uncertain = sum(variance**2 / freedom for variance, freedom in parts)
+    return min(MANY, max(1.0, error**4 / uncertain)) if uncertain > 0 else MANY
+
+
+def _decided(rows: Sequence[Difference], alpha: float, margin: float) -> list[Difference]:
+    """With p corrected over these rows (Holm) and the verdict."""
+    order = sorted(range(len(rows)), key=lambda place: rows[place].p)
+    corrected, largest = [0.0] * len(rows), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, rows[place].p * (len(rows) - rank)))
+        corrected[place] = largest
+    return [replace(row, corrected_p=p, verdict=_verdict(row, p, alpha, margin))
+            for row, p in zip(rows, corrected, strict=True)]  # fmt: skip
+
+
+def _verdict(row: Difference, p: float, alpha: float, margin: float) -> Verdict:
+    if p >= alpha or abs(row.difference) < margin:
+        return "within noise"
+    return "better" if row.difference > 0 else "worse"

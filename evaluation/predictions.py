@@ -1,0 +1,146 @@
+"""Files of predictions in the forms that official scorers take, and checks of predictions before they are scored."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.benchmark import Benchmark
+from evaluation.readers.conll import BETWEEN_COLUMNS
+from evaluation.readers.folders import Problems, lines_of, read_text
+from evaluation.records import DataError, Example, Question, Tagged
+
+TAG = re.compile(r"O|[BI]-\S+")
+GLUE_HEADER = ("index", "prediction")
+
+
+def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) -> list[object]:
+    """A prediction for each example, None for a question that was not answered.  Raises DataError.
+
+    Answers: JSON, id -> text.  Tags: a word and its tag, or a tag alone, a line, an empty line after a sentence.
+    Labels and numbers: one a line, or GLUE's index and prediction.  Any task: a JSON value a line (.jsonl), as kept
+    by an evaluation.
+    """
+    if path.suffix == ".jsonl":
+        found = _json_lines(path, benchmark)
+    elif benchmark.task == "span":
+        return _answers(path, gold)
+    elif benchmark.task == "tagging":
+        found = _tags(path)
+    else:
+        found = _values(path, benchmark)
+    if len(found) != len(gold):
+        raise DataError(f"{path}: {len(found)} predictions for {len(gold)} examples")
+    check_predictions(benchmark, gold, found, str(path))
+    return found
+
+
+def _json_lines(path: Path, benchmark: Benchmark) -> list[object]:
+    problems, found = Problems(path), list[object]()
+    for number, line in lines_of(path):
+        if not line.strip():
+            continue
+        try:
+            value: Any = json.loads(line)
+        except ValueError as error:
+            problems.add(f"line {number}", f"{error}: wanted a JSON value")
+            continue
+        found.append(tuple(value) if isinstance(value, list) else value)
+    problems.check()
+    return found
+
+
+def _answers(path: Path, gold: Sequence[Example]) -> list[object]:
+    """MLQA's and SQuAD's form; ids that the gold file does not have are left out, as the official scripts do."""
+    try:
+        given = json.loads(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}: wanted JSON: question id -> answer") from error
+    if not isinstance(given, dict):
+        raise DataError(f"{path}: a JSON {type(given).__name__}: wanted question id -> answer")
+    questions = [question for question in gold if isinstance(question, Question)]
+    problems = Problems(path)
+    for question in questions:
+        if question.id in given and not isinstance(given[question.id], str):
+            problems.add(f"question {question.id!r}", f"answer {given[question.id]!r}: wanted a text")
+    problems.check()
+    if not any(question.id in given for question in questions):
+        raise DataError(f"{path}: no answer to any of the {len(questions)} questions: is it another file's?")
+    return [given.get(question.id) for question in questions]
+
+
+def _tags(path: Path) -> list[object]:
+    problems, sentences, tags = Problems(path), list[object](), list[str]()
+    for number, line in [*lines_of(path), (0, "")]:
+        columns = BETWEEN_COLUMNS.split(line.strip(" \t\r"))
+        if columns == [""] or columns[0] == "-DOCSTART-":
+            sentences += [tuple(tags)] if tags else []
+            tags = []
+        elif not TAG.fullmatch(columns[-1]):
+            problems.add(f"line {number}", f"tag {columns[-1]!r}: wanted O, B-TYPE or I-TYPE")
+        else:
+            tags.append(columns[-1])
+    problems.check()
+    return sentences
+
+
+def _values(path: Path, benchmark: Benchmark) -> list[object]:
+    """Labels, numbers, or places of lines (retrieval, from 0)."""
+    lines = [(number, line) for number, line in lines_of(path) if line.strip()]
+    tabular = bool(lines) and tuple(lines[0][1].lower().split("\t")[:2]) == GLUE_HEADER
+    problems, found = Problems(path), list[object]()
+    for number, line in lines[tabular:]:
+        text = line.split("\t")[-1].strip() if tabular else line.strip()
+        value = _value(text, benchmark)
+        if value is None:
+            problems.add(f"line {number}", f"{text!r}: wanted {_wanted(benchmark)}")
+        found.append(value)
+    problems.check()
+    return found
+
+
+def _value(text: str, benchmark: Benchmark) -> object:
+    try:
+        if benchmark.task == "regression":
+            return float(text)
+        if benchmark.task == "retrieval":
+            return int(text)
+    except ValueError:
+        return None
+    return text if text in benchmark.labels else None
+
+
+def _wanted(benchmark: Benchmark) -> str:
+    kinds = {"regression": "a number", "retrieval": "a line's number from 0"}
+    return kinds.get(benchmark.task, " or ".join(benchmark.labels))
+
+
+def check_predictions(benchmark: Benchmark, gold: Sequence[Example], predicted: Sequence[object], where: str) -> None:
+    """Raises DataError for the first prediction that is not of the benchmark's kind."""
+    for number, (example, found) in enumerate(zip(gold, predicted, strict=True), 1):
+        if benchmark.task == "span":
+            wrong = found is not None and not isinstance(found, str)
+        elif benchmark.task == "tagging":
+            assert isinstance(example, Tagged)
+            wrong = not isinstance(found, tuple) or not all(
+                isinstance(tag, str) and TAG.fullmatch(tag) for tag in found
+            )
+            if not wrong and isinstance(found, tuple) and len(found) != len(example.words):
+                raise DataError(f"{where}: sentence {number}: {len(found)} tags for {len(example.words)} words")
+        elif benchmark.task == "regression":
+            wrong = not isinstance(found, int | float) or not math.isfinite(found)
+        elif benchmark.task == "retrieval":
+            wrong = not isinstance(found, int) or not 0 <= found < len(gold)
+        else:
+            wrong = found not in benchmark.labels
+        if wrong:
+            raise DataError(f"{where}: prediction {number} is {found!r}: wanted {_kind(benchmark)}")
+
+
+def _kind(benchmark: Benchmark) -> str:
+    kinds = {"span": "a text", "tagging": "a tag (O, B-TYPE or I-TYPE) for each word", "regression": "a finite number"}
+    return kinds.get(benchmark.task) or _wanted(benchmark)

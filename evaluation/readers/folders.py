@@ -1,0 +1,107 @@
+"""Finding published files under a folder, their text, and one error for all that is wrong with a file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evaluation.records import DataError
+
+log = logging.getLogger(__name__)
+SHOWN_PLACES = 5
+REPLACEMENT = "\ufffd"
+
+
+class Problems:
+    """What is wrong with one file, gathered so that one reading names every bad line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._found: list[tuple[str, str]] = []
+
+    def add(self, place: str, said: str) -> None:
+        """`place` is "line 3" or "question 'x'"; `said` is what was found and what was wanted."""
+        self._found.append((place, said))
+
+    def check(self) -> None:
+        """Raises DataError with the first problem in full and the places of others."""
+        if not self._found:
+            return
+        place, said = self._found[0]
+        others = [other for other, _ in self._found[1:]]
+        more = ""
+        if others:
+            places = ", ".join(others[:SHOWN_PLACES]) + (", ..." if len(others) > SHOWN_PLACES else "")
+            more = f" ({len(others)} more: {places})"
+        raise DataError(f"{self.path} {place}: {said}{more}")
+
+
+def benchmark_folder(data: Path, names: Sequence[str]) -> Path:
+    """DATA/NAME for the first name that is there, else DATA itself (the benchmark's own folder was given)."""
+    for name in names:
+        if (data / name).is_dir():
+            return data / name
+    return data
+
+
+def find(folder: Path, *names: str) -> Path | None:
+    """The first of the names that lies in the folder or below it; upper and lower case are equal.
+
+    Among files of one name the one with the fewest folders above it is taken.
+    """
+    below = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (len(path.parts), path))
+    for name in names:
+        parts = tuple(part.lower() for part in Path(name).parts)
+        for path in below:
+            if tuple(part.lower() for part in path.parts[-len(parts) :]) == parts:
+                return path
+    return None
+
+
+def need(folder: Path, *names: str) -> Path:
+    """As find.  Raises DataError."""
+    found = find(folder, *names)
+    if found is None:
+        raise DataError(f"{folder / names[0]}: no such file: put the benchmark's published file there")
+    return found
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """Files in the folder or below whose name fits the pattern, in the order of their names."""
+    return sorted((path for path in folder.rglob(pattern) if path.is_file()), key=lambda path: (path.name, path))
+
+
+def read_text(path: Path, *, latin_1: bool = False) -> str:
+    """UTF-8 with or without a mark.  A broken byte becomes U+FFFD and is logged.
+
+    With `latin_1`, a file that has more broken bytes than UTF-8 letters is Latin-1 (CoNLL as first published).
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        replaced = data.decode("utf-8-sig", "replace")
+        broken = replaced.count(REPLACEMENT)
+        letters = sum(1 for character in replaced if ord(character) > 127) - broken
+        if latin_1 and broken > letters:
+            return data.decode("latin-1")
+        line = data[: error.start].count(b"\n") + 1
+        log.warning("%s line %d: %d bytes are not UTF-8: read as U+FFFD", path, line, broken)
+        return replaced
+
+
+def lines_of(path: Path, *, latin_1: bool = False) -> list[tuple[int, str]]:
+    """(number from 1, line).  Only a line feed ends a line: U+0085, U+2028 and form feeds are characters here."""
+    lines = read_text(path, latin_1=latin_1).split("\n")
+    return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and bytes of files, 16 letters: the same files give the same one, wherever they lie."""
+    total = hashlib.sha256()
+    for name, path in sorted((path.name, path) for path in paths):
+        with path.open("rb") as file:
+            total.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:16]

@@ -1,0 +1,126 @@
+"""Tab-separated files, by column name or by place; short rows and unknown labels are errors with their line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from evaluation.readers.folders import Problems, lines_of
+from evaluation.records import Classified, DataError
+
+Quoting = Literal["never", "csv"]
+Held = TypeVar("Held")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    line: int
+    values: tuple[str, ...]
+
+
+def read_rows(path: Path, columns: int, quoting: Quoting) -> list[Row]:
+    """Rows with at least `columns` values.  Empty lines are left out.  Raises DataError.
+
+    `never`: a quotation mark is a character (GLUE, XNLI).  `csv`: fields that csv.writer quoted are unquoted, others
+    keep their marks, so that a file with lone marks loses no row (XTREME's files are written both ways).
+    """
+    rows = [Row(number, tuple(line.split("\t"))) for number, line in lines_of(path) if line.strip(" \t\r")]
+    if quoting == "csv":
+        every = all(_is_quoted(value) for row in rows for value in row.values)
+        rows = [Row(row.line, tuple(_unquoted(value, every) for value in row.values)) for row in rows]
+    problems = Problems(path)
+    for row in rows:
+        if len(row.values) < columns:
+            problems.add(f"line {row.line}", f"{len(row.values)} columns, wanted {columns}")
+    problems.check()
+    if not rows:
+        raise DataError(f"{path}: no row: wanted {columns} columns")
+    return rows
+
+
+def _is_quoted(value: str) -> bool:
+    """Begins and ends with a mark, and every mark inside is doubled."""
+    return len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1].replace('""', "")
+
+
+def _unquoted(value: str, every: bool) -> str:
+    """csv.writer quotes only what holds a mark, unless it quotes everything: `"yes"` alone keeps its marks."""
+    if _is_quoted(value) and (every or '""' in value[1:-1]):
+        return value[1:-1].replace('""', '"')
+    return value
+
+
+def read_table(
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    quoting: Quoting = "never",
+    left_out: Counter[str] | None = None,
+) -> list[tuple[int, dict[str, str]]]:
+    """(line, column name -> value).  A row shorter than its header is an error, or is counted in `left_out`."""
+    lines = [(number, line) for number, line in lines_of(path) if line.strip(" \t\r")]
+    header = lines[0][1].split("\t") if lines else []
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise DataError(f"{path} line 1: header {', '.join(header)}: wanted also {', '.join(missing)}")
+    rows = read_rows(path, 0 if left_out is not None else len(header), quoting)[1:]
+    named = []
+    for row in rows:
+        if len(row.values) < len(header) and left_out is not None:
+            left_out[f"{path.name}: fewer columns than the header"] += 1
+            continue
+        named.append((row.line, dict(zip(header, row.values, strict=False))))
+    if not named:
+        raise DataError(f"{path}: a header and no row below it")
+    return named
+
+
+def classified(
+    path: Path, rows: Iterable[tuple[int, str, str | None, str]], labels: Mapping[str, str]
+) -> tuple[Classified, ...]:
+    """(line, first, second, label) as examples.  `labels` maps what a file may say to the benchmark's label."""
+    problems, examples = Problems(path), []
+    for line, first, second, label in rows:
+        if label not in labels:
+            said = f"label {label!r}" if label.strip() else "no label"
+            problems.add(f"line {line}", f"{said}: wanted {' or '.join(dict.fromkeys(labels.values()))}")
+        elif not first.strip() and not (second or "").strip():
+            problems.add(f"line {line}", "no text")
+        else:
+            examples.append(Classified(first, second, labels[label]))
+    problems.check()
+    return tuple(examples)
+
+
+def read_classified(
+    path: Path,
+    columns: tuple[str, str | None, str],
+    labels: Mapping[str, str],
+    *,
+    quoting: Quoting = "never",
+    left_out: Counter[str] | None = None,
+) -> tuple[Classified, ...]:
+    """A table with a header: names of the first text's, the second text's and the label's column."""
+    first, second, label = columns
+    wanted = [name for name in columns if name]
+    rows = read_table(path, wanted, quoting=quoting, left_out=left_out)
+    parts = ((line, row[first], row[second] if second else None, row[label]) for line, row in rows)
+    return classified(path, parts, labels)
+
+
+def read_pairs_without_header(path: Path, labels: Mapping[str, str]) -> tuple[Classified, ...]:
+    """XTREME's layout: first text, second text, label.  A file without labels is an error: it cannot be scored."""
+    rows = read_rows(path, 2, "csv")
+    if all(len(row.values) == 2 for row in rows):
+        raise DataError(f"{path}: two columns and no label in {len(rows)} rows: wanted the file with its labels")
+    read_rows(path, 3, "csv")
+    return classified(path, ((row.line, row.values[0], row.values[1], row.values[2]) for row in rows), labels)
+
+
+def held_out(examples: Sequence[Held], every: int = 10) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+    """(train, held out): each `every`th example selects the epoch where the published dev set is what is scored."""
+    kept = tuple(example for index, example in enumerate(examples) if index % every)
+    return kept, tuple(examples[::every])

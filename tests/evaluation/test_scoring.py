@@ -1,0 +1,158 @@
+"""The scorer alone: a published file with its answers, and a file of predictions in the official forms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evaluation.benchmarks import BENCHMARKS
+from evaluation.records import DataError
+from evaluation.scoring import FileScore, score
+from tests.evaluation.test_benchmarks import write
+
+
+def values(rows: list[FileScore]) -> dict[tuple[str, str], float]:
+    return {(row.language, row.metric): row.value for row in rows}
+
+
+def test_a_label_a_line_is_scored_by_language_and_on_average(tmp_path: Path) -> None:
+    header = "language\tgold_label\tsentence1\tsentence2"
+    rows = ("en\tneutral\ta\tb", "en\tentailment\ta\tb", "sw\tneutral\ta\tb")
+    write(tmp_path / "xnli.test.tsv", header, *rows)
+    write(tmp_path / "p.txt", "neutral", "neutral", "neutral")
+    found = score("xnli", tmp_path / "xnli.test.tsv", tmp_path / "p.txt")
+    assert values(found) == {("en", "accuracy"): 50.0, ("sw", "accuracy"): 100.0, ("mean", "accuracy"): 75.0}
+    assert [(row.examples, row.headline, row.chance) for row in found] == [
+        (2, True, 33.3333), (1, True, 33.3333), (3, True, 33.3333)]  # fmt: skip
+    assert all(len(row.data) == 16 for row in found)
+
+
+def test_predictions_come_in_the_order_of_the_files_rows_whatever_their_languages(tmp_path: Path) -> None:
+    header = "language\tgold_label\tsentence1\tsentence2"
+    rows = ("en\tneutral\ta\tb", "sw\tentailment\ta\tb", "en\tcontradiction\ta\tb")
+    write(tmp_path / "xnli.test.tsv", header, *rows)
+    write(tmp_path / "p.txt", "neutral", "neutral", "contradiction")
+    found = values(score("xnli", tmp_path / "xnli.test.tsv", tmp_path / "p.txt"))
+    assert found == {("en", "accuracy"): 100.0, ("sw", "accuracy"): 0.0, ("mean", "accuracy"): 50.0}
+    write(tmp_path / "sw.txt", "entailment")
+    assert values(score("xnli", tmp_path / "xnli.test.tsv", tmp_path / "sw.txt", "sw")) == {("sw", "accuracy"): 100.0}
+
+
+def test_glues_form_of_predictions_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", "1\t1\t2\ta\tb", "0\t3\t4\ta\tb")
+    write(tmp_path / "MRPC.tsv", "index\tprediction", "0\t1", "1\t1")
+    rows = score("mrpc", tmp_path / "dev.tsv", tmp_path / "MRPC.tsv")
+    assert [row.chance for row in rows] == [50.0, None]  # of F1 it depends on the labels
+    found = values(rows)
+    assert found == {("en", "accuracy"): 50.0, ("en", "f1"): pytest.approx(200 / 3, abs=1e-6)}
+
+
+def test_numbers_are_correlated(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2", "a\tb\t4")
+    write(tmp_path / "p.txt", "1", "3", "5")
+    found = values(score("stsb", tmp_path / "dev.tsv", tmp_path / "p.txt"))
+    # Deviations -4/3, -1/3, 5/3 and -2, 0, 2: 6 / sqrt(42/9 * 8).
+    assert found[("en", "pearson")] == pytest.approx(100 * 6 / (42 / 9 * 8) ** 0.5, abs=1e-6)
+    assert found[("en", "spearman")] == pytest.approx(100.0)
+
+
+def test_tags_are_read_with_their_words_or_alone(tmp_path: Path) -> None:
+    write(tmp_path / "esp.testb", "Ana NP B-PER", "canta V O", "", "Lima NP B-LOC")
+    write(tmp_path / "a.conll", "Ana B-PER", "canta O", "", "Lima O")
+    write(tmp_path / "b.txt", "I-PER", "O", "", "O", "")
+    for name in ("a.conll", "b.txt"):
+        [row] = score("ner", tmp_path / "esp.testb", tmp_path / name)
+        assert (row.language, row.value) == ("es", pytest.approx(200 / 3, abs=1e-6))
+
+
+def test_answers_are_read_by_id_and_missing_ones_score_nothing(tmp_path: Path) -> None:
+    qas = [{"id": key, "question": "?", "answers": [{"text": "el Nilo", "answer_start": 0}]} for key in "abcd"]
+    gold = tmp_path / "test-context-es-question-de.json"
+    write(gold, json.dumps({"data": [{"paragraphs": [{"context": "el Nilo", "qas": qas}]}]}))
+    write(tmp_path / "p.json", json.dumps({"a": "Nilo", "b": "el Nilo azul", "c": "", "other": "x"}))
+    found = values(score("mlqa", gold, tmp_path / "p.json"))
+    # a: equal without its article; b: 2 * (1/2 * 1) / (3/2) = 2/3; c is empty; d is missing.
+    assert found == {("es-de", "f1"): pytest.approx(100 * (1 + 2 / 3) / 4, abs=1e-6), ("es-de", "exact_match"): 25.0}
+
+
+def test_what_an_evaluation_keeps_can_be_scored_again(data: Path, model: Path, tmp_path: Path) -> None:
+    from evaluation.finetune import run
+    from evaluation.presets import preset
+
+    config = replace(preset("tiny", "sst2"), epochs=1)
+    [row] = run("sst2", model, data, tmp_path, config)
+    [again] = score("sst2", data / "glue" / "SST-2" / "dev.tsv", tmp_path / "predictions-en.jsonl")
+    assert again.value == pytest.approx(row.value, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "said"),
+    [
+        (("neutral",), "1 predictions for 2 examples"),
+        (("neutral", "2"), r"p\.txt line 2: '2': wanted entailment or neutral or contradiction"),
+        ((), "0 predictions for 2 examples"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_named(predictions: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    write(tmp_path / "test-en.tsv", "a\tb\tneutral", "a\tb\tneutral")
+    write(tmp_path / "p.txt", *predictions)
+    with pytest.raises(DataError, match=said):
+        score("xnli", tmp_path / "test-en.tsv", tmp_path / "p.txt")
+
+
+def test_wrong_lengths_of_tags_name_their_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "esp.testb", "Ana NP B-PER", "", "Lima NP B-LOC", "duerme V O")
+    write(tmp_path / "p", "B-PER", "", "B-LOC")
+    with pytest.raises(DataError, match="sentence 2: 1 tags for 2 words"):
+        score("ner", tmp_path / "esp.testb", tmp_path / "p")
+    write(tmp_path / "p", "B-PER", "", "LOC", "O")
+    with pytest.raises(DataError, match="line 3: tag 'LOC': wanted O, B-TYPE or I-TYPE"):
+        score("ner", tmp_path / "esp.testb", tmp_path / "p")
+
+
+def test_numbers_that_are_none_are_not_scored(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2")
+    write(tmp_path / "p.txt", "1", "nan")
+    with pytest.raises(DataError, match="prediction 2 is nan: wanted a finite number"):
+        score("stsb", tmp_path / "dev.tsv", tmp_path / "p.txt")
+
+
+def test_answers_of_another_file_and_missing_files_are_named(tmp_path: Path) -> None:
+    qas = [{"id": "a", "question": "?", "answers": [{"text": "x", "answer_start": 0}]}]
+    write(tmp_path / "xquad.el.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": qas}]}]}))
+    write(tmp_path / "p.json", json.dumps({"b": "x"}))
+    with pytest.raises(DataError, match="no answer to any of the 1 questions"):
+        score("xquad", tmp_path / "xquad.el.json", tmp_path / "p.json")
+    with pytest.raises(DataError, match=r"nope\.json: no such file"):
+        score("xquad", tmp_path / "xquad.el.json", tmp_path / "nope.json")
+    write(tmp_path / "p.json", json.dumps({"a": 3}))
+    with pytest.raises(DataError, match="question 'a': answer 3: wanted a text"):
+        score("xquad", tmp_path / "xquad.el.json", tmp_path / "p.json")
+
+
+def test_a_file_whose_name_says_no_language_is_scored_in_the_given_one(tmp_path: Path) -> None:
+    qas = [{"id": "a", "question": "?", "answers": [{"text": "das Haus", "answer_start": 0}]}]
+    write(tmp_path / "gold.json", json.dumps({"data": [{"paragraphs": [{"context": "das Haus", "qas": qas}]}]}))
+    write(tmp_path / "p.json", json.dumps({"a": "Haus"}))
+    assert values(score("mlqa", tmp_path / "gold.json", tmp_path / "p.json", "de"))[("de", "exact_match")] == 100.0
+    with pytest.raises(DataError, match="MLQA has no rules for 'gold'"):
+        score("mlqa", tmp_path / "gold.json", tmp_path / "p.json")
+
+
+def test_retrieval_wants_lines_that_exist(tmp_path: Path) -> None:
+    write(tmp_path / "tatoeba.deu-eng.deu", "eins", "zwei")
+    write(tmp_path / "tatoeba.deu-eng.eng", "one", "two")
+    write(tmp_path / "p", "0", "0")
+    [row] = score("tatoeba", tmp_path / "tatoeba.deu-eng.deu", tmp_path / "p")
+    assert (row.language, row.value, row.chance) == ("deu", 50.0, 50.0)
+    write(tmp_path / "p", "0", "2")
+    with pytest.raises(DataError, match="prediction 2 is 2: wanted a line's number from 0"):
+        score("tatoeba", tmp_path / "tatoeba.deu-eng.deu", tmp_path / "p")
+
+
+def test_the_headline_of_each_glue_pair_is_the_papers() -> None:
+    assert {name: BENCHMARKS[name].headline for name in ("mrpc", "qqp", "stsb")} == {
+        "mrpc": "accuracy", "qqp": "accuracy", "stsb": "pearson"}  # fmt: skip
