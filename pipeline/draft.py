@@ -9,28 +9,43 @@ import resource
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pipeline.errors import EmptyOutput, UnbalancedCounts
+from pipeline.errors import EmptyOutput, FactoryError, UnbalancedCounts
+from pipeline.lease import STATE_NAME, Lease, LeaseTimes
 from pipeline.manifest import MANIFEST_NAME, Artifact, Manifest
-from pipeline.state import State
+from pipeline.state import State, open_state
 from pipeline.store import ArtifactStore, sha256_of
-
-if TYPE_CHECKING:
-    from pipeline.stage import Stage, StageConfig
+from pipeline.store.disk import ATTEMPT_NAME
 
 log = logging.getLogger(__name__)
 
 PROGRESS_NAME = "progress.json"
-STATE_NAME = "state"
 PROGRESS_EVERY_S = 2.0
 LOG_EVERY_S = 30.0
+
+
+class UnitFinished(Exception):
+    """Another attempt's manifest stands: there is nothing left to do."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a unit was made, as its manifest records it."""
+
+    stage: str
+    version: int
+    config: Mapping[str, Any]
+    inputs: tuple[str, ...]  # keys of manifests
+    packages: tuple[str, ...]
+    shared: bool
 
 
 class Draft:
@@ -43,9 +58,13 @@ class Draft:
         self.unit = unit
         self.what = f"{stage} {unit}"
         self.attempt = uuid.uuid4().hex[:12]
+        (folder / ATTEMPT_NAME).write_text(self.attempt)  # who cleans knows that it lives
         self.counts: Counter[str] = Counter()
         self.seconds = 0.0
         self.cpu_seconds = 0.0
+        self.lease_times = LeaseTimes()
+        self._lease: Lease | None = None
+        self._waited_s = 0.0
         self._places: dict[str, str] = {}
         self._reused: list[Artifact] = []
         self._next_progress = time.monotonic() + PROGRESS_EVERY_S
@@ -78,26 +97,57 @@ class Draft:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def progress(self, done: float, total: float, unit: str) -> None:
-        """Tell followers how far the work is (cheap: written at most every two seconds)."""
+    def progress(self, done: float, total: float, unit: str, note: str = "") -> None:
+        """Tell followers how far the work is (cheap: written at most every two seconds, logged every 30 s)."""
         now = time.monotonic()
         if now >= self._next_log:
-            log.info("%s: %.0f of %.0f %s", self.what, done, total, unit)
+            log.info("%s: %.0f of %.0f %s%s", self.what, done, total, unit, f", {note}" if note else "")
             self._next_log = now + LOG_EVERY_S
         if now >= self._next_progress:
             record = {"done": done, "total": total, "unit": unit}
             self.store.put(f"{self.prefix}/{PROGRESS_NAME}", json.dumps(record).encode())
             self._next_progress = now + PROGRESS_EVERY_S
 
-    def state(self) -> State:
-        """A folder that outlives a kill: what an earlier attempt kept in it is there again."""
-        return State(self.store, f"{self.prefix}/{STATE_NAME}", self.scratch(STATE_NAME))
+    def state(self, appended: Collection[str] = ()) -> State:
+        """A folder that outlives a kill: what an earlier attempt kept in it is there again.
+
+        One attempt at a time has it; another living one is waited for.  `appended` names the files that are changed
+        where they stand; all others are written aside and renamed.  Raises UnitFinished, HeldElsewhere.
+        """
+        began = time.monotonic()
+        self._lease = lease = Lease(self.store, self.prefix, self.attempt, self.what, self.lease_times)
+        if not lease.take(self._is_finished):
+            raise UnitFinished
+        if self._is_finished():
+            lease.finish()
+            raise UnitFinished
+        self._waited_s = time.monotonic() - began
+        prefix = f"{self.prefix}/{STATE_NAME}"
+        return open_state(self.store, prefix, self.scratch(STATE_NAME), lease, appended)
+
+    def was_overtaken(self) -> bool:
+        """Whether another attempt took this one's state and has finished the unit."""
+        lease = self._lease
+        if lease is None or not lease.generation:
+            return False
+        try:
+            return (lease.is_lost or not lease.owns()) and self._is_finished()
+        except (FactoryError, OSError):
+            return False
+
+    def close(self) -> None:
+        """Let the next attempt have the state at once."""
+        if self._lease is not None:
+            self._lease.release()
+
+    def _is_finished(self) -> bool:
+        return self.store.exists(f"{self.prefix}/{MANIFEST_NAME}")
 
     @contextmanager
     def timed(self) -> Iterator[None]:
         wall, cpu = time.monotonic(), _cpu_seconds()
         yield
-        self.seconds, self.cpu_seconds = time.monotonic() - wall, _cpu_seconds() - cpu
+        self.seconds, self.cpu_seconds = time.monotonic() - wall - self._waited_s, _cpu_seconds() - cpu
 
     def check_counts(self) -> None:
         """documents_in == documents_kept + all that was dropped.  Raises UnbalancedCounts or EmptyOutput."""
@@ -111,35 +161,50 @@ class Draft:
             reasons = ", ".join(f"{name.removeprefix('dropped_')} {n}" for name, n in sorted(dropped.items()))
             raise EmptyOutput(f"{self.what}: all {came} documents were dropped ({reasons}): look at the settings")
 
-    def commit(self, stage: Stage, config: StageConfig, unit: str, inputs: tuple[str, ...]) -> Manifest:
+    def commit(self, made_by: Provenance) -> Manifest:
         """Publish the files, then the manifest.  If another attempt won, its manifest stands."""
         self.check_counts()
+        if self._lease is not None:
+            self._lease.confirm()
         key = f"{self.prefix}/{MANIFEST_NAME}"
         if self.store.exists(key):  # what it lists must stay as it is, also where keys are shared (`publish_at`)
-            log.info("%s: another attempt was first; its manifest stands", self.what)
-            return self.store.manifest(key)
+            return self._lose(key)
         manifest = Manifest(
-            stage=stage.name,
-            version=stage.version,
-            unit=unit,
+            stage=made_by.stage,
+            version=made_by.version,
+            unit=self.unit,
             fingerprint=self.prefix.rsplit("/", 1)[1],
-            config=config.model_dump(mode="json"),
-            inputs=inputs,
+            config=dict(made_by.config),
+            inputs=made_by.inputs,
             artifacts=tuple(self._publish()),
             counts=dict(sorted(self.counts.items())),
             seconds=round(self.seconds, 3),
             cpu_seconds=round(self.cpu_seconds, 3),
             attempt=self.attempt,
-            written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            written_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             code_version=code_version(),
-            library_versions=library_versions(stage.packages),
+            library_versions=library_versions(made_by.packages),
+            shared=made_by.shared,
         )
         if not self.store.put_if_absent(key, manifest.to_json()):
-            log.info("%s: another attempt was first; its manifest stands", self.what)
-        for left in [f"{self.prefix}/{PROGRESS_NAME}", *self.store.list(f"{self.prefix}/{STATE_NAME}/")]:
-            self.store.delete(left)
+            self.store.delete_folder(f"{self.prefix}/{self.attempt}")
+            return self._lose(key)
+        self._clean()
         log.info("%s: %s in %.1f s", self.what, _amounts(self.counts), self.seconds)
         return manifest
+
+    def _lose(self, key: str) -> Manifest:
+        log.info("%s: another attempt finished first: its manifest is kept", self.what)
+        self._clean()
+        return self.store.manifest(key)
+
+    def _clean(self) -> None:
+        """The manifest stands: what only attempts need goes."""
+        self.store.delete(f"{self.prefix}/{PROGRESS_NAME}")
+        if self._lease is not None:
+            self._lease.finish()
+            self._lease = None
+            self.store.delete_folder(f"{self.prefix}/{STATE_NAME}")
 
     def _publish(self) -> Iterator[Artifact]:
         yield from self._reused

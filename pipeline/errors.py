@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EXIT_DONE = 0
 EXIT_WRONG = 2
+EXIT_FAULT = 70  # sysexits.h: EX_SOFTWARE
 EXIT_TRY_AGAIN = 75  # sysexits.h: EX_TEMPFAIL
 
 
@@ -28,7 +29,7 @@ class MissingArtifact(PermanentError):
 
 
 class CorruptArtifact(PermanentError):
-    """An artifact's size or digest is not what its manifest says."""
+    """An artifact's size or digest is not what its manifest says, or a manifest is not readable."""
 
 
 class BadConfig(PermanentError):
@@ -47,6 +48,16 @@ class BadInput(PermanentError):
     """What came in from outside is not what was announced (digest, format)."""
 
 
+class StoreRefused(PermanentError):
+    """The store is there and says no: access, a read-only disk, or no conditional writes."""
+
+
+class ProgramFault(PermanentError):
+    """A fault of the program in a child process; its traceback is in the log."""
+
+    exit_status = EXIT_FAULT
+
+
 class StoreUnavailable(TransientError):
     """The object store cannot be reached, throttles, or is full."""
 
@@ -57,3 +68,11 @@ class SourceUnavailable(TransientError):
 
 class WorkerLost(TransientError):
     """A process that does the work was stopped from outside."""
+
+
+class TakenOver(TransientError):
+    """Another attempt owns the unit's state now: this one stopped."""
+
+
+class HeldElsewhere(TransientError):
+    """Another attempt has owned the unit's state for longer than this one waits."""

@@ -1,4 +1,4 @@
-"""What a person sees while a plan is walked: one line a stage, with amounts and rates, and a bar while it runs."""
+"""What a person sees while a plan is run: one line a stage, with amounts and rates, and a bar while it runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from pipeline.draft import PROGRESS_NAME
 from pipeline.errors import FactoryError
-from pipeline.flow import Work
 from pipeline.manifest import MANIFEST_NAME, Manifest
+from pipeline.plan import Work
 from pipeline.store import ArtifactStore
 
 # The amount that a stage's line tells first, and its unit.

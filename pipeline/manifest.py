@@ -42,6 +42,7 @@ class Manifest(BaseModel):
     inputs: tuple[str, ...] = Field(description="keys of the manifests that were read, relative to the root")
     artifacts: tuple[Artifact, ...]
     counts: dict[str, int]
+    shared: bool = Field(default=False, description="many tasks of a machine read the artifacts: they are kept there")
     seconds: float = Field(description="wall-clock time of the body, seconds")
     cpu_seconds: float = Field(default=0.0, description="processor time of the body and its children, seconds")
     attempt: str = Field(description="who wrote it; tells one's own lost reply from another writer")

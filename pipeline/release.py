@@ -1,47 +1,39 @@
-"""A published release as its readers see it: languages, buckets, text."""
+"""A published release as its readers see it: the files of a part, and how much text each language has."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.manifest import Manifest
 from pipeline.stage import Inputs
+from pipeline.statistics import STATISTICS
 
-STATISTICS = "statistics.json"
+
+def release_statistics(inputs: Inputs) -> dict[str, Any]:
+    """The statistics of the `publish` manifest that came in."""
+    found: dict[str, Any] = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))
+    return found
 
 
-@dataclass(frozen=True)
-class Release:
-    """The Parquet files of one `publish` manifest in a local folder, and its statistics."""
+def characters_of(statistics: dict[str, Any], buckets: Sequence[str]) -> dict[str, int]:
+    """language -> characters in these buckets, of the languages that have any."""
+    sums = {
+        language: sum(row["characters"] for bucket, row in rows["buckets"].items() if bucket in buckets)
+        for language, rows in sorted(statistics["languages"].items())
+    }
+    return {language: n for language, n in sums.items() if n}
 
-    folder: Path
-    statistics: dict[str, Any]
 
-    @classmethod
-    def open(cls, inputs: Inputs, target: Path, language: str | None = None) -> Release:
-        """The release that came in; of one language only where a language is named."""
-        manifest = inputs.one("publish")
-        statistics = json.loads(inputs.path(manifest, STATISTICS).read_text(encoding="utf-8"))
-        inputs.folder(manifest, target, "corpus/" if language is None else f"corpus/lang={language}/")
-        return cls(target / "corpus", statistics)
+def texts_of_part(inputs: Inputs, manifest: Manifest, buckets: Sequence[str]) -> Iterator[str]:
+    """The documents' texts in a `regroup` manifest, paragraphs joined by newlines."""
+    from ccnet.shards import iterate_text
 
-    def files(self, language: str, buckets: Sequence[str]) -> list[Path]:
-        folders = [self.folder / f"lang={language}" / f"bucket={bucket}" for bucket in buckets]
-        return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.parquet"))]
+    yield from iterate_text(_files(inputs, manifest, buckets))
 
-    def texts(self, language: str, buckets: Sequence[str]) -> Iterator[str]:
-        """The documents' texts, paragraphs joined by newlines."""
-        from ccnet.shards import iterate_text
 
-        yield from iterate_text(self.files(language, buckets))
-
-    def characters(self, buckets: Sequence[str]) -> dict[str, int]:
-        """language -> characters, of the languages that have any."""
-        sums = {
-            language: sum(row["characters"] for bucket, row in rows["buckets"].items() if bucket in buckets)
-            for language, rows in sorted(self.statistics["languages"].items())
-        }
-        return {language: n for language, n in sums.items() if n}
+def _files(inputs: Inputs, manifest: Manifest, buckets: Sequence[str]) -> list[Path]:
+    names = sorted(artifact.name for artifact in manifest.artifacts)
+    return [inputs.path(manifest, name) for bucket in buckets for name in names if f"/bucket={bucket}/" in name]

@@ -1,17 +1,20 @@
-"""Walk a plan on this machine without Airflow: a pool of processes, a bar, and the same stages."""
+"""Run a plan on this machine without Airflow: a pool of processes, a bar, and the same stages."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
+from queue import Empty, SimpleQueue
 
-from pipeline import stages
+from pipeline import dump_order, stages
+from pipeline.current import set_current
 from pipeline.errors import FactoryError, WorkerLost
-from pipeline.flow import Work
-from pipeline.store import open_store
+from pipeline.plan import Work
+from pipeline.store import ArtifactStore, open_store
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,17 @@ LOOK_EVERY_S = 1.0
 
 def run_work(work: Work, root: str) -> str:
     """One unit of one stage: what a worker process, a test and an Airflow task all call.  Returns the URI."""
-    return stages.load(work.stage).run(work.config, work.inputs, open_store(root), work.unit)
+    store = open_store(root)
+    uri = stages.load(work.stage).run(work.config, work.inputs, store, work.unit)
+    if series := getattr(work.config, "series", ""):
+        dump_order.take_place(store, series, work.key)
+    return uri
+
+
+def point_to(work: Work, store: ArtifactStore) -> None:
+    """What is there already becomes the current one of its name, as if it had been made now."""
+    if kind := stages.load(work.stage).current:
+        set_current(store, kind, work.unit, work.key)
 
 
 def run_plan(
@@ -38,49 +51,92 @@ def run_plan(
     what is in flight has finished; all that was finished stands.
     """
     store = open_store(root)
-    waiting = []
-    done = {key for work in works for key in work.inputs} - {work.key for work in works}  # made by earlier flows
+    missing = []
     for work in works:
         if store.exists(work.key):
-            done.add(work.key)
+            point_to(work, store)
             on_done(work, True)
         else:
-            waiting.append(work)
-    if not waiting:
+            missing.append(work)
+    if not missing:
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        _walk(waiting, done, root, pool, on_done, on_wait)
+    level = logging.getLogger().level  # -v: the workers' own lines too
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_log_to_stderr, initargs=(level,)
+    ) as pool:
+        _run_waiting(Waiting(missing), root, pool, on_done, on_wait)
 
 
-def _walk(
-    waiting: list[Work],
-    done: set[str],
-    root: str,
-    pool: ProcessPoolExecutor,
-    on_done: OnDone,
-    on_wait: Callable[[], None],
+def _log_to_stderr(level: int) -> None:
+    logging.basicConfig(level=level, format="%(message)s")
+
+
+class Waiting:
+    """Work that waits for other work of the same run, by how many of its inputs are not made yet.
+
+    Each input is looked at twice, however much work there is: once here, once when it is made.
+    """
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        made_here = {work.key for work in works}  # all other inputs are there: earlier runs made them
+        self._missing: dict[str, int] = {}
+        self._readers: dict[str, list[Work]] = {}
+        self.ready: list[Work] = []
+        for work in works:
+            inputs = made_here.intersection(work.inputs)
+            self._missing[work.key] = len(inputs)
+            for key in inputs:
+                self._readers.setdefault(key, []).append(work)
+            if not inputs:
+                self.ready.append(work)
+
+    def take(self) -> list[Work]:
+        """What can start now, each once."""
+        found, self.ready = self.ready, []
+        return found
+
+    def made(self, key: str) -> None:
+        """What this manifest was the last missing input of becomes ready."""
+        for work in self._readers.pop(key, ()):
+            self._missing[work.key] -= 1
+            if not self._missing[work.key]:
+                self.ready.append(work)
+
+
+def _run_waiting(
+    waiting: Waiting, root: str, pool: ProcessPoolExecutor, on_done: OnDone, on_wait: Callable[[], None]
 ) -> None:
     running: dict[Future[str], Work] = {}
+    ended: SimpleQueue[Future[str]] = SimpleQueue()  # futures.wait() would look at all that run, each time
     error: BaseException | None = None
-    while running or (waiting and error is None):
-        if error is None:
-            for work in [work for work in waiting if done.issuperset(work.inputs)]:
-                waiting.remove(work)
-                running[pool.submit(run_work, work, root)] = work
+    while running or (waiting.ready and error is None):
+        for work in waiting.take() if error is None else ():
+            future = pool.submit(run_work, work, root)
+            running[future] = work
+            future.add_done_callback(ended.put)
         on_wait()
-        for future in wait(running, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED).done:
-            work = running.pop(future)
+        for future in _taken(ended):
+            done = running.pop(future, None)
+            if done is None:  # cancelled
+                continue
             failure = future.exception()
             if failure is None:
-                done.add(work.key)
-                on_done(work, False)
+                waiting.made(done.key)
+                on_done(done, False)
             elif error is None:
-                error = _named(work, failure)
-                for queued in running:
-                    queued.cancel()
-                running = {f: w for f, w in running.items() if not f.cancelled()}
+                error = _named(done, failure)
+                running = {other: work for other, work in running.items() if not other.cancel()}
     if error is not None:
         raise error
+
+
+def _taken(ended: SimpleQueue[Future[str]]) -> Iterator[Future[str]]:
+    """Those that have ended; the first is waited for a second."""
+    timeout = LOOK_EVERY_S
+    with suppress(Empty):
+        while True:
+            yield ended.get(timeout=timeout)
+            timeout = 0.0
 
 
 def _named(work: Work, failure: BaseException) -> BaseException:

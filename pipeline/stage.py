@@ -6,38 +6,34 @@ manifest is written last.  So retry, resume and backfill are one question: does 
 
 from __future__ import annotations
 
-import errno
+import dis
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.draft import Draft
-from pipeline.errors import BadConfig, BadInput, MissingArtifact, StoreUnavailable
-from pipeline.manifest import MANIFEST_NAME, Manifest, fingerprint, manifest_key, parse_key
+from pipeline.current import set_current
+from pipeline.draft import Draft, Provenance, UnitFinished
+from pipeline.errors import BadConfig, BadInput, FactoryError, MissingArtifact
+from pipeline.manifest import MANIFEST_NAME, Artifact, Manifest, fingerprint, manifest_key
+from pipeline.needs import Need
 from pipeline.store import ArtifactStore
+from pipeline.store.disk import store_error
+from pipeline.sweep import sweep_scratch
 
 log = logging.getLogger(__name__)
+
+LIBRARIES = ("ccnet", "training", "evaluation")  # whose own ValueErrors are about the input
 
 
 class StageConfig(BaseModel):
     """What changes a stage's bytes, and nothing else (not workers, queues, retries)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Match(Enum):
-    """Which units of an earlier stage a unit reads.  A plain string in `needs` names the one unit."""
-
-    SAME_UNIT = "the same unit"
-    SAME_CRAWL = "all slices of the same crawl"
-    DUMPS_SO_FAR = "all slices of this dump and those with earlier ids"
-    ALL = "all units"
 
 
 @dataclass(frozen=True)
@@ -55,21 +51,25 @@ class Inputs:
         """The only manifest of that stage.  Raises MissingArtifact if there is none or more than one."""
         found = self.of(stage)
         if len(found) != 1:
-            raise MissingArtifact(f"{len(found)} manifests of stage {stage!r} came in, one was wanted: pass its URI")
+            raise MissingArtifact(
+                f"{len(found)} manifests of stage {stage!r} among the inputs, one was wanted: pass its URI"
+            )
         return found[0]
 
     def named(self, stage: str, unit: str) -> Manifest:
         for manifest in self.of(stage):
             if manifest.unit == unit:
                 return manifest
-        raise MissingArtifact(f"no manifest of {stage!r} for {unit!r} came in: run `xlmr run {stage}` for it first")
+        raise MissingArtifact(
+            f"no manifest of {stage!r} for {unit!r} among the inputs: make it first, with --until {stage}"
+        )
 
     def path(self, manifest: Manifest, name: str) -> Path:
         """A checked local path of one artifact."""
-        return self.store.open(manifest.artifact(name))
+        return self._open(manifest, manifest.artifact(name))
 
     def paths(self, manifest: Manifest) -> dict[str, Path]:
-        return {artifact.name: self.store.open(artifact) for artifact in manifest.artifacts}
+        return {artifact.name: self._open(manifest, artifact) for artifact in manifest.artifacts}
 
     def folder(self, manifest: Manifest, target: Path, prefix: str = "") -> Path:
         """The artifacts whose names begin with `prefix`, under their names in a local folder (as links)."""
@@ -77,29 +77,36 @@ class Inputs:
             if artifact.name.startswith(prefix):
                 place = target / artifact.name
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(self.store.open(artifact).resolve())
+                place.symlink_to(self._open(manifest, artifact).resolve())
         return target
+
+    def _open(self, manifest: Manifest, artifact: Artifact) -> Path:
+        if manifest.shared:
+            return self.store.open_shared(artifact)
+        return self.store.open(artifact)
 
 
 Body = Callable[[Any, Inputs, Draft], None]
-Need = Match | str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A verb of the walk.
+    """One step of the pipeline.
 
-    `version` is raised when the same config would give other bytes.  `needs` says which units of which earlier
-    stages one unit reads, where need be as a function of the config; `optional` stages may be absent.
+    `version` is raised when the same config would give other bytes.  `needs` says, for each earlier stage, which of
+    its units one unit reads; `optional` stages may be absent.  `current` is the kind of pointer that the newest run
+    of a unit sets (pipeline/current.py), "" for none.
     """
 
     name: str
     version: int
     config: type[StageConfig]
     body: Body
-    needs: Mapping[str, Need | Callable[[Any], Need]] = field(default_factory=dict)
+    needs: Mapping[str, Need] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     packages: tuple[str, ...] = ()  # libraries whose versions the manifest records
+    current: str = ""
+    shared: bool = False  # many tasks read its artifacts: they are brought and checked once a machine
 
     def parse(self, config: StageConfig | Mapping[str, Any]) -> StageConfig:
         """Check a config.  Raises BadConfig with one line a fault."""
@@ -110,31 +117,8 @@ class Stage:
         try:
             return self.config.model_validate(config)
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            faults = "; ".join(_fault(e["loc"], e["msg"]) for e in error.errors())
             raise BadConfig(f"stage {self.name}: {faults}") from error
-
-    def choose(self, config: StageConfig, unit: str, keys: Iterable[str]) -> tuple[str, ...]:
-        """Of these manifest keys, those that `unit` reads, sorted."""
-        return tuple(sorted(key for key in set(keys) if self._reads(config, unit, *parse_key(key)[:2])))
-
-    def _need(self, config: StageConfig, stage: str) -> Need | None:
-        need = self.needs.get(stage)
-        return need(config) if callable(need) else need
-
-    def _reads(self, config: StageConfig, unit: str, stage: str, other: str) -> bool:
-        match self._need(config, stage):
-            case Match.SAME_UNIT:
-                return other == unit
-            case Match.SAME_CRAWL:
-                return other.split("/")[0] == unit.split("/")[0]
-            case Match.DUMPS_SO_FAR:
-                return other.split("/")[0] <= unit.split("/")[0]
-            case Match.ALL:
-                return True
-            case tuple(names):
-                return other in names
-            case named:
-                return other == named
 
     def key(self, config: StageConfig, unit: str, inputs: Sequence[str]) -> str:
         """The key of the manifest that this work leaves."""
@@ -148,42 +132,82 @@ class Stage:
         store: ArtifactStore,
         unit: str,
     ) -> str:
-        """Do the work unless it is done.  `inputs` are URIs or keys; those the unit does not read are passed over.
+        """Do the work unless it is done.  `inputs` are the URIs or keys of the manifests that the unit reads.
 
         Returns the manifest's URI.  Raises FactoryError; on any error nothing is published under the manifest.
         """
         parsed = self.parse(config)
-        chosen = self.choose(parsed, unit, (store.key(uri) for uri in inputs))
-        key = self.key(parsed, unit, chosen)
+        keys = tuple(sorted({store.key(uri) for uri in inputs}))
+        key = self.key(parsed, unit, keys)
         if store.exists(key):
+            store.manifest(key)  # a broken one is no result
             log.info("%s %s: already there", self.name, unit)
-            return store.uri(key)
-        loaded = self._load(parsed, unit, chosen, store)
+        else:
+            self._make(parsed, unit, keys, key, store)
+        if self.current:
+            set_current(store, self.current, unit, key)
+        return store.uri(key)
+
+    def _make(self, config: StageConfig, unit: str, inputs: tuple[str, ...], key: str, store: ArtifactStore) -> None:
+        loaded = self._load(unit, inputs, store)
+        sweep_scratch(store)
         folder = store.scratch()
         draft = Draft(store, key.removesuffix(f"/{MANIFEST_NAME}"), folder, self.name, unit)
         try:
             with draft.timed():
-                self.body(parsed, loaded, draft)
-            draft.commit(self, parsed, unit, chosen)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise StoreUnavailable("the disk is full: free some and run it again") from error
-        except ValueError as error:  # the wings' own: the same call gives the same answer
-            raise BadInput(str(error)) from error
+                self.body(config, loaded, draft)
+            settings = config.model_dump(mode="json")
+            draft.commit(Provenance(self.name, self.version, settings, inputs, self.packages, self.shared))
+        except UnitFinished:
+            log.info("%s %s: another attempt has finished it", self.name, unit)
+        except Exception as error:
+            if not draft.was_overtaken():
+                told = _told(error, draft.what, folder)
+                if told is error:
+                    raise
+                raise told from error
+            log.info("%s %s: another attempt took over and has finished it", self.name, unit)
         finally:
+            draft.close()
             shutil.rmtree(folder, ignore_errors=True)
-        return store.uri(key)
 
-    def _load(self, config: StageConfig, unit: str, keys: Sequence[str], store: ArtifactStore) -> Inputs:
+    def _load(self, unit: str, keys: Sequence[str], store: ArtifactStore) -> Inputs:
         manifests: dict[str, list[Manifest]] = {}
         for key in keys:
             manifest = store.manifest(key)
             manifests.setdefault(manifest.stage, []).append(manifest)
-        for stage in self.needs:
-            if stage not in manifests and stage not in self.optional:
-                match = self._need(config, stage)
-                wanted = match.value if isinstance(match, Match) else match
-                raise MissingArtifact(f"{self.name} {unit} reads {wanted} of {stage}: no such manifest came in")
+        missing = sorted(set(self.needs) - set(manifests) - self.optional)
+        if missing:
+            raise MissingArtifact(f"{self.name} {unit} reads {', '.join(missing)}: no such manifest among the inputs")
         ordered = {stage: tuple(sorted(found, key=lambda m: m.unit)) for stage, found in manifests.items()}
         return Inputs(ordered, store)
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    return ": ".join(filter(None, (".".join(map(str, location)), message.removeprefix("Value error, "))))
+
+
+def _told(error: Exception, what: str, folder: Path) -> Exception:
+    """The error as this project's, where the user can do something about it; else itself, with its traceback."""
+    if isinstance(error, FactoryError):
+        return error
+    if isinstance(error, OSError):
+        return store_error(error, str(error.filename or folder.parent)) or error
+    if isinstance(error, ValueError) and _is_about_input(error):
+        return BadInput(str(error))
+    error.add_note(f"{what}: this is a fault of the program, not of its settings or input")
+    return error
+
+
+def _is_about_input(error: ValueError) -> bool:
+    """Whether our libraries said it: an error class of theirs, or a `raise` of theirs, not a call that failed."""
+    if type(error).__module__.split(".")[0] in LIBRARIES:
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code.co_code
+    raised = dis.opname[code[trace.tb_lasti]] == "RAISE_VARARGS"
+    return raised and str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0] in LIBRARIES

@@ -1,7 +1,8 @@
-"""The whole walk: from the small written crawl to the report, on the command line and through Airflow, with kills."""
+"""The whole run: from the small written crawl to the report, on the command line and through Airflow, with kills."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,10 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from pipeline.flow import plan
+from pipeline.deployment import Deployment
 from pipeline.manifest import Manifest
-from pipeline.settings import RunSettings
+from pipeline.plan import Plan
+from pipeline.runs import END_TO_END
 from pipeline.store import FileStore, open_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +40,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("run") / "var"
     pairs = tuple(f"{name}={json.dumps(value)}" for name, value in SMALL.items())
-    prepare(Choices(var=folder, small=True, pairs=pairs))
+    prepare(Choices(var=folder, small=True, pairs=pairs), Console(stderr=True))
     return folder
 
 
@@ -46,12 +49,13 @@ def xlmr(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def settings_of(var: Path) -> RunSettings:
-    return RunSettings.parse(json.loads((var / "settings.json").read_text()))
+def plan_of(var: Path) -> Plan:
+    deployment = Deployment.load(var / "deployment.json")
+    return Plan(END_TO_END, END_TO_END.settings.parse(deployment.defaults["end_to_end"]), deployment)
 
 
 def run(var: Path, store: str) -> str:
-    said = xlmr("run", "end_to_end", "--settings", str(var / "settings.json"), "--store", str(var / store))
+    said = xlmr("end-to-end", "--deployment", str(var / "deployment.json"), "--store", str(var / store))
     assert said.returncode == 0, said.stderr[-3000:]
     return said.stdout.strip()
 
@@ -68,7 +72,7 @@ def manifests(folder: Path) -> dict[str, Manifest]:
 
 def test_every_unit_of_the_plan_leaves_its_manifest_and_its_counts_add_up(var: Path, report_uri: str) -> None:
     found = manifests(var / "whole")
-    assert set(found) == {work.key for work in plan(settings_of(var))}
+    assert set(found) == {work.key for work in plan_of(var).works()}
     for manifest in found.values():
         if "documents_in" in manifest.counts:
             dropped = sum(n for name, n in manifest.counts.items() if name.startswith("dropped_"))
@@ -80,8 +84,8 @@ def test_documents_are_handed_on_without_loss(var: Path, report_uri: str) -> Non
     for manifest in manifests(var / "whole").values():
         for name in ("documents_in", "documents_kept"):
             sums[manifest.stage, name] = sums.get((manifest.stage, name), 0) + manifest.counts.get(name, 0)
-    walk = ("extract", "deduplicate", "identify", "filter_perplexity", "regroup", "publish")
-    for before, after in pairwise(walk):
+    stages = ("extract", "deduplicate", "identify", "filter_perplexity", "filter_documents", "regroup", "publish")
+    for before, after in pairwise(stages):
         assert sums[before, "documents_kept"] == sums[after, "documents_in"] > 0
 
 
@@ -113,7 +117,7 @@ def test_a_score_is_traced_back_to_its_crawl_files(var: Path, report_uri: str) -
 
 
 def test_statistics_are_those_of_the_release(var: Path, report_uri: str) -> None:
-    where = ("--settings", str(var / "settings.json"), "--store", str(var / "whole"))
+    where = ("--deployment", str(var / "deployment.json"), "--store", str(var / "whole"))
     statistics = json.loads(xlmr("stats", "--json", *where).stdout)
     kept = sum(row["documents"] for lang in statistics["languages"].values() for row in lang["buckets"].values())
     publish = next(m for m in manifests(var / "whole").values() if m.stage == "publish")
@@ -131,11 +135,14 @@ def test_the_release_is_a_hive_dataset(var: Path, report_uri: str) -> None:
 
 
 def test_asking_for_nothing_that_exists_is_one_line(var: Path) -> None:
-    where = ("--settings", str(var / "settings.json"))
+    where = ("--deployment", str(var / "deployment.json"))
     for arguments, said in (
-        (("run", "nonsense", *where), "nothing to do for 'nonsense'"),
-        (("run", "end_to_end", *where, "--set", "languages=xx"), "'xx' is no language of CC-100"),
-        (("run", "end_to_end", *where, "--set", "steps=0"), "steps"),
+        (("end-to-end", *where, "--until", "nonsense"), "'nonsense' is not a stage of the end_to_end run"),
+        (("end-to-end", *where, "--set", "languages=xx"), "'xx' is no language of CC-100"),
+        (("end-to-end", *where, "--set", "steps=0"), "steps"),
+        (("end-to-end", *where, "--set", "crawls=CC-MAIN-2026-30"), "`dumps` names the dumps of a release"),
+        (("end-to-end", *where, "--set", "store=s3://other"), "it belongs to the deployment file"),
+        (("corpus", *where, "--set", "alpha=0.5"), "not a setting of this run, but of vocabulary"),
         (("show", str(var / "nothing"), "--store", str(var / "whole")), "not in the store"),
     ):
         answer = xlmr(*arguments)
@@ -180,7 +187,7 @@ def test_a_dag_killed_at_three_stages_ends_with_the_same_bytes(var: Path, report
     for stage, is_running in DURING.items():
         job = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda seen=is_running: seen(store), job, stage)  # type: ignore[misc]
-        kill_all(job, var / "airflow" / "pids.json")
+        kill_all(job, var / "airflow")
     assert not any((store / "report").rglob("manifest.json"))
     last = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert last.returncode == 0, last.stdout[-2000:] + last.stderr[-2000:]
@@ -191,19 +198,18 @@ def test_a_dag_killed_at_three_stages_ends_with_the_same_bytes(var: Path, report
     assert shown["pretraining"]["tokens_per_s"] > 0
 
 
-def kill_all(job: subprocess.Popen[bytes], pids: Path) -> None:
+def kill_all(job: subprocess.Popen[bytes], home: Path) -> None:
     """kill -9 of the program, of Airflow's processes, and of all tasks below them."""
     import psutil
 
-    roots = [job.pid, *json.loads(pids.read_text()).values()]
-    family = [child for pid in roots for child in psutil.Process(pid).children(recursive=True)]
-    for process in [*map(psutil.Process, roots), *family]:
-        try:
+    from embedded.airflow.processes import members
+
+    family = [psutil.Process(job.pid), *members(home)]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(family, timeout=10)
     job.wait()
+    psutil.wait_procs(family, timeout=10)
 
 
 @pytest.mark.s3
@@ -212,7 +218,7 @@ def test_a_run_on_s3_has_the_bytes_of_the_run_on_disk(var: Path, report_uri: str
         pytest.skip("no S3 server: run `make test-services`")
     root = f"{os.environ['XLMR_TEST_S3']}/run-{time.time_ns()}"
     for _ in range(2):  # the second finds everything there
-        said = xlmr("run", "end_to_end", "--settings", str(var / "settings.json"), "--store", root)
+        said = xlmr("end-to-end", "--deployment", str(var / "deployment.json"), "--store", root)
         assert said.returncode == 0, said.stderr[-3000:]
     store = open_store(root)
     keys = [key for key in store.list("") if key.endswith("/manifest.json")]

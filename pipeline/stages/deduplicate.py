@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import same_crawl, same_unit
+from pipeline.shared_settings import DedupScope
+from pipeline.stage import Inputs, Stage
 from pipeline.stages.find_duplicates import losses_of
+from pipeline.stages.gather_hashes import slice_of
 
 
-class DeduplicateConfig(StageConfig):
-    keep_first: bool = Field(default=False, description="keep the first copy (dedup=global); CCNet keeps none")
+class DeduplicateConfig(DedupScope):
+    """CCNet keeps no copy; with dedup=global the first one stays."""
 
 
 def deduplicate(config: DeduplicateConfig, inputs: Inputs, draft: Draft) -> None:
@@ -19,10 +20,12 @@ def deduplicate(config: DeduplicateConfig, inputs: Inputs, draft: Draft) -> None
     from ccnet.deduplicate import deduplicate_shard
     from ccnet.duplicates import load_hashes
 
-    found = [load_hashes(inputs.path(manifest, losses_of(draft.unit))) for manifest in inputs.of("find_duplicates")]
+    found = [
+        load_hashes(inputs.path(manifest, losses_of(slice_of(draft.unit)))) for manifest in inputs.of("find_duplicates")
+    ]
     documents = inputs.path(inputs.one("extract"), "documents.parquet")
     once = None
-    if config.keep_first:
+    if config.dedup == "global":
         own = [np.load(path, mmap_mode="r") for _, path in sorted(inputs.paths(inputs.one("hash_paragraphs")).items())]
         once = np.concatenate([hashes["hash"][hashes["repeated"] == 1] for hashes in own])
     draft.add(deduplicate_shard(documents, np.concatenate(found), draft.path("documents.parquet"), once=once))
@@ -30,9 +33,9 @@ def deduplicate(config: DeduplicateConfig, inputs: Inputs, draft: Draft) -> None
 
 STAGE = Stage(
     name="deduplicate",
-    version=3,
+    version=4,
     config=DeduplicateConfig,
     body=deduplicate,
-    needs={"extract": Match.SAME_UNIT, "hash_paragraphs": Match.SAME_UNIT, "find_duplicates": Match.SAME_CRAWL},
+    needs={"extract": same_unit, "hash_paragraphs": same_unit, "find_duplicates": same_crawl},
     packages=("numpy", "pyarrow"),
 )

@@ -1,9 +1,10 @@
-"""The checkpoint as a Hugging Face folder that AutoModelForMaskedLM and AutoTokenizer load."""
+"""The checkpoint as a Hugging Face folder that AutoModelForMaskedLM and AutoTokenizer load, 4.57 and later."""
 
 from __future__ import annotations
 
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import all_units
+from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages.train_vocabulary import MODEL
 
 
@@ -22,9 +23,11 @@ def export(config: ExportConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="export",
-    version=1,
+    version=2,
     config=ExportConfig,
     body=export,
-    needs={"pretrain": Match.ALL, "train_vocabulary": Match.ALL},
-    packages=("torch", "transformers", "safetensors", "sentencepiece"),
+    needs={"pretrain": all_units, "train_vocabulary": all_units},
+    packages=("torch", "numpy", "safetensors", "sentencepiece"),
+    current="checkpoint",
+    shared=True,
 )

@@ -5,12 +5,20 @@ from __future__ import annotations
 from pydantic import Field
 
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import same_unit
+from pipeline.stage import Inputs, Stage, StageConfig
 
 
 class ExtractConfig(StageConfig):
-    min_characters: int = Field(default=300, ge=1, description="least text of a page, characters, before deduplication")
-    max_bad_fraction: float = Field(default=0.5, ge=0, le=1, description="broken records beyond which the slice fails")
+    min_characters: int = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        description="shortest page to keep, before deduplication, characters (CCNet: 300)",
+    )
+    max_bad_fraction: float = Field(
+        default=0.5, ge=0, le=1, description="share of broken records beyond which a slice fails"
+    )
 
 
 def extract(config: ExtractConfig, inputs: Inputs, draft: Draft) -> None:
@@ -28,9 +36,9 @@ def extract(config: ExtractConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="extract",
-    version=3,
+    version=4,
     config=ExtractConfig,
     body=extract,
-    needs={"fetch": Match.SAME_UNIT},
+    needs={"fetch": same_unit},
     packages=("resiliparse", "pyarrow"),
 )

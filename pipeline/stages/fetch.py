@@ -11,10 +11,15 @@ from pipeline.errors import BadInput, MissingArtifact, SourceUnavailable
 from pipeline.stage import Inputs, Stage, StageConfig
 
 
-class FetchConfig(StageConfig):
+class FetchChoices(StageConfig):
+    kind: Literal["warc", "wet"] = Field(
+        default="wet", description="Common Crawl's own text (wet, as CCNet and the paper) or its pages (warc)"
+    )
+    segments: int = Field(default=0, ge=0, description="files of the dump to read, from the first; 0: all")
+
+
+class FetchConfig(FetchChoices):
     source: str = Field(description="base URL or folder of the crawl, in Common Crawl's layout")
-    kind: Literal["warc", "wet"] = Field(default="warc", description="pages or Common Crawl's own text")
-    max_files: int = Field(default=0, ge=0, description="files of the whole dump to read, from the first; 0: all")
 
 
 def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
@@ -25,9 +30,9 @@ def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
     source = CrawlSource(config.source)
     state = draft.state()
     try:
-        paths = choose_paths(source.paths(crawl_slice.crawl, config.kind), crawl_slice, config.max_files)
+        paths = choose_paths(source.paths(crawl_slice.crawl, config.kind), crawl_slice, config.segments)
         if not paths:
-            raise MissingArtifact(f"{draft.unit}: the crawl has too few files for that many slices: lower --slices")
+            raise MissingArtifact(f"{draft.unit}: the crawl has too few files for that many slices: lower `slices`")
         for done, path in enumerate(paths):
             kept = state.folder / path
             if not kept.exists():
@@ -41,7 +46,7 @@ def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
     except PermanentCrawlError as error:
         raise BadInput(f"{draft.unit}: {error}") from error
     for path in paths:
-        (state.folder / path).replace(draft.path(path))
+        draft.path(path).hardlink_to(state.folder / path)  # kept until the manifest stands
 
 
-STAGE = Stage(name="fetch", version=1, config=FetchConfig, body=fetch, packages=("urllib3",))
+STAGE = Stage(name="fetch", version=2, config=FetchConfig, body=fetch, packages=("urllib3",))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
-
-from pydantic import Field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import all_units, same_crawl, same_unit
+from pipeline.shared_settings import TextUnit
+from pipeline.stage import Inputs, Stage
 from pipeline.stages.choose_cut_offs import CUT_OFFS
 from pipeline.stages.identify import language_of
 from pipeline.stages.train_lm import language_models
+from pipeline.statistics import STATISTICS
+
+MARKS = "marks"  # the folder of LANG.marks: 64 bits of each text, in the order of the documents
 
 
-class FilterPerplexityConfig(StageConfig):
+class FilterPerplexityConfig(TextUnit):
     """Nothing is thrown away here: whoever reads the corpus chooses the buckets."""
-
-    unit: Literal["document", "paragraph"] = Field(default="document", description="what is scored (CCNet: document)")
 
 
 def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Draft) -> None:
@@ -28,18 +31,54 @@ def filter_perplexity(config: FilterPerplexityConfig, inputs: Inputs, draft: Dra
     limits = {language: CutOffs(**values) for language, values in table.items()}
     identified = inputs.one("identify")
     names = [artifact.name for artifact in identified.artifacts if language_of(artifact.name)]
+    described = SliceDescription(draft)
     for done, name in enumerate(names):
-        models = language_models(inputs, {language_of(name)})
-        documents = inputs.path(identified, name)
-        draft.add(score_shard(documents, models, limits, draft.path(name), paragraphs=config.unit == "paragraph"))
+        language = language_of(name)
+        models = language_models(inputs, {language})
+        with described.language(language) as on_batch:
+            draft.add(
+                score_shard(
+                    inputs.path(identified, name), models, limits, draft.path(name),
+                    paragraphs=config.unit == "paragraph", on_batch=on_batch,
+                )
+            )  # fmt: skip
         draft.progress(done + 1, len(names), "languages")
+    described.write()
+
+
+class SliceDescription:
+    """What a slice leaves beside its documents: statistics of each language, and 64 bits of each text in order."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._statistics: dict[str, Any] = {}
+
+    @contextmanager
+    def language(self, language: str) -> Iterator[Callable[[Any], None]]:
+        """Gives what is to see each batch of the language's documents."""
+        from ccnet.release import text_marks
+        from ccnet.stats import LanguageStatistics
+
+        statistics = LanguageStatistics()
+        with self._draft.path(f"{MARKS}/{language}.marks").open("wb") as marks:
+
+            def on_batch(batch: Any) -> None:
+                statistics.add(batch)
+                marks.write(text_marks(batch))
+
+            yield on_batch
+        self._statistics[language] = statistics.to_json()
+
+    def write(self) -> None:
+        self._draft.write_json(STATISTICS, self._statistics)
 
 
 STAGE = Stage(
     name="filter_perplexity",
-    version=3,
+    version=4,
     config=FilterPerplexityConfig,
     body=filter_perplexity,
-    needs={"identify": Match.SAME_UNIT, "train_lm": Match.ALL, "choose_cut_offs": Match.SAME_CRAWL},
+    needs={"identify": same_unit, "train_lm": all_units, "choose_cut_offs": same_crawl},
+    optional=frozenset({"train_lm"}),
     packages=("sentencepiece", "kenlm", "pyarrow"),
 )

@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field
-
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.manifest import Manifest
+from pipeline.needs import dumps_so_far, first_part
+from pipeline.shared_settings import DedupMemory, DedupScope
+from pipeline.stage import Inputs, Stage
 from pipeline.stages.hash_paragraphs import hashes_of
 
 
-class FindDuplicatesConfig(StageConfig):
-    scope: Literal["dump", "global"] = Field(
-        default="dump",
-        description="dump: CCNet's rule, all copies in two or more documents of the dump go; global: the first copy "
-        "in all dumps stays, in the order of the dumps' ids, slices, documents",
-    )
-    memory_gib: float = Field(default=2.0, gt=0, exclude=True, description="bound of this step; changes no byte")
+class FindDuplicatesConfig(DedupScope, DedupMemory):
+    """dump is CCNet's rule; with global another dump's documents are never read, only its hashes."""
 
 
 def find_duplicates(config: FindDuplicatesConfig, inputs: Inputs, draft: Draft) -> None:
+    """The dump's own hashes come last: what an earlier dump has goes, whichever of the earlier ones has it."""
     from ccnet.duplicates import find_duplicates as find
 
-    hashed = inputs.of("hash_paragraphs")
     crawl, name = draft.unit.split("/")
     index, ranges = map(int, name.removeprefix("range-").split("-of-"))
-    own = [manifest.unit for manifest in hashed if manifest.unit.split("/")[0] == crawl]
-    outputs = [draft.path(losses_of(unit)) for unit in own]
+    [own] = [manifest for manifest in inputs.of("gather_hashes") if manifest.unit == crawl]
+    earlier = [manifest for manifest in inputs.of("gather_hashes") if manifest is not own]
+    files = [artifact for manifest in (*earlier, own) for artifact in _range_of(manifest, index)]
+    outputs = [draft.path(losses_of(first_part(artifact))) for _, artifact in _range_of(own, index)]
     draft.add(
         find(
-            [inputs.path(manifest, hashes_of(index)) for manifest in hashed],
+            [inputs.path(manifest, artifact) for manifest, artifact in files],
             outputs,
-            keep_first=config.scope == "global",
-            memory_bytes=int(config.memory_gib * 2**30),
+            keep_first=config.dedup == "global",
+            memory_bytes=int(config.dedup_memory_gib * 2**30),
             part=(index, ranges),
         )
     )
 
 
-def losses_of(unit: str) -> str:
-    """The artifact for one slice, CC-MAIN-2019-35/00000-of-00002."""
-    return f"{unit.rsplit('/', 1)[1]}.duplicates"
+def _range_of(manifest: Manifest, index: int) -> list[tuple[Manifest, str]]:
+    names = sorted(artifact.name for artifact in manifest.artifacts)
+    return [(manifest, name) for name in names if name.endswith(f"/{hashes_of(index)}")]
+
+
+def losses_of(slice_name: str) -> str:
+    """The artifact for one slice, 00000-of-00002."""
+    return f"{slice_name}.duplicates"
 
 
 STAGE = Stage(
     name="find_duplicates",
-    version=2,
+    version=3,
     config=FindDuplicatesConfig,
     body=find_duplicates,
-    needs={"hash_paragraphs": lambda config: Match.DUMPS_SO_FAR if config.scope == "global" else Match.SAME_CRAWL},
+    needs={"gather_hashes": dumps_so_far},
     packages=("numpy",),
 )

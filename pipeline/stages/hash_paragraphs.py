@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import same_unit
+from pipeline.shared_settings import DedupRanges
+from pipeline.stage import Inputs, Stage
 
 
-class HashConfig(StageConfig):
-    ranges: int = Field(default=1, ge=1, description="files that the hashes are cut into, each a range of them")
+class HashParagraphsConfig(DedupRanges):
+    """The hashes are cut into one file a range."""
 
 
-def hash_paragraphs(config: HashConfig, inputs: Inputs, draft: Draft) -> None:
+def hash_paragraphs(config: HashParagraphsConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.hashing import hash_shard
 
     documents = inputs.path(inputs.one("extract"), "documents.parquet")
-    draft.add(hash_shard(documents, [draft.path(hashes_of(index)) for index in range(config.ranges)]))
+    draft.add(hash_shard(documents, [draft.path(hashes_of(index)) for index in range(config.dedup_ranges)]))
 
 
 def hashes_of(index: int) -> str:
@@ -26,9 +26,9 @@ def hashes_of(index: int) -> str:
 
 STAGE = Stage(
     name="hash_paragraphs",
-    version=2,
-    config=HashConfig,
+    version=3,
+    config=HashParagraphsConfig,
     body=hash_paragraphs,
-    needs={"extract": Match.SAME_UNIT},
+    needs={"extract": same_unit},
     packages=("numpy", "pyarrow"),
 )

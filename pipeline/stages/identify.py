@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
 
 from pydantic import Field
 
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import all_units, named, same_unit
+from pipeline.shared_settings import CutOffSample, Languages, TextUnit
+from pipeline.stage import Inputs, Stage
 from pipeline.stages.train_lid import CLASSIFIER, CODES, given_identifier
 
 SAMPLE = "sample.parquet"
@@ -21,16 +22,19 @@ def language_of(name: str) -> str:
     return file.removesuffix(".parquet") if folder == DOCUMENTS else ""
 
 
-class IdentifyConfig(StageConfig):
-    languages: tuple[str, ...] = Field(min_length=1, description="codes to keep, e.g. en, sw, zh-Hans")
-    threshold: float = Field(
-        default=0.5, ge=0, le=1, description="least score, after rounding to 2 decimals (CCNet: 0.5)"
+class IdentifyConfig(Languages, TextUnit, CutOffSample):
+    language_threshold: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="lowest score of the language identifier to keep, after rounding to 2 decimals (CCNet: 0.5)",
     )
     classifier_threshold: float = Field(
-        default=0.8, ge=0, le=1, description="least score at which our classifier's answer counts, on its own codes"
+        default=0.8,
+        ge=0,
+        le=1,
+        description="lowest score of our classifier to keep, for codes that the identifier lacks",
     )
-    unit: Literal["document", "paragraph"] = Field(default="document", description="what is named (CCNet: document)")
-    sample: int = Field(default=2_000, ge=0, description="documents of a language kept aside for cut-offs; 0: none")
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
@@ -47,12 +51,12 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
                 model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold, label_map
             )
     documents = inputs.path(inputs.one("deduplicate"), "documents.parquet")
-    sample = LanguageSample(config.sample)
+    sample = LanguageSample(config.cut_off_sample)
     counts = identify_shard(
         documents,
         identifier,
         draft.path(DOCUMENTS),
-        threshold=config.threshold,
+        threshold=config.language_threshold,
         languages=config.languages,
         paragraphs=config.unit == "paragraph",
         sample=sample,
@@ -63,10 +67,10 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
 
 STAGE = Stage(
     name="identify",
-    version=4,
+    version=5,
     config=IdentifyConfig,
     body=identify,
-    needs={"deduplicate": Match.SAME_UNIT, "ingest": ("language-identifier", "label-map"), "train_lid": Match.ALL},
+    needs={"deduplicate": same_unit, "ingest": named("language-identifier", "label-map"), "train_lid": all_units},
     optional=frozenset({"train_lid"}),
     packages=("fasttext", "pyarrow"),
 )

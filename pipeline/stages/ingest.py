@@ -1,8 +1,9 @@
-"""Bring files from outside into the store: the language identifier, reference text, benchmark data."""
+"""Bring files from outside into the store: identifier, reference text, language models, filters, benchmark data."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,29 +11,36 @@ from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.errors import BadInput, MissingArtifact, SourceUnavailable
-from pipeline.source_digest import digest_of, files_of
+from pipeline.source_digest import digest_of, digest_of_listing, files_of
 from pipeline.stage import Inputs, Stage, StageConfig
 
 
 class IngestConfig(StageConfig):
     source: str = Field(description="a file or a folder: path, file:// or s3:// URI, http or https URL")
     names: tuple[str, ...] = Field(
-        default=(), description="files of a folder on the web, which has no listing; those that are not there are left"
+        default=(), description="files of the folder to take; those that are not there are left"
     )
+    optional: bool = Field(default=False, description="nothing there is no error (a language without reference text)")
     sha256: str = Field(default="", description="digest that the source must have (of a folder: of its listing)")
 
 
 def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
     """Copy a file, or a folder's files, and check the digest.  Raises MissingArtifact, BadInput, SourceUnavailable."""
     source = _local(config, draft)
-    files = files_of(source)
-    if not files:
+    if config.optional and not source.exists():
+        raise MissingArtifact(f"{config.source}: no such folder: check the path in the deployment file")
+    files = files_of(source, config.names)
+    if not files and not config.optional:
         raise MissingArtifact(f"{config.source}: no such file or folder, or an empty one: check the path")
-    if config.sha256 and digest_of(source) != config.sha256:
-        raise BadInput(f"{config.source}: digest {digest_of(source)[:12]}…, {config.sha256[:12]}… was announced")
+    if config.sha256 and (found := _digest(source, files)) != config.sha256:
+        raise BadInput(f"{config.source}: digest {found[:12]}…, {config.sha256[:12]}… was announced")
     for name, path in files.items():
         shutil.copyfile(path, draft.path(name))
     draft.add({"files": len(files), "bytes": sum(path.stat().st_size for path in files.values())})
+
+
+def _digest(source: Path, files: Mapping[str, Path]) -> str:
+    return digest_of(source) if source.is_file() else digest_of_listing(files)
 
 
 def _local(config: IngestConfig, draft: Draft) -> Path:
@@ -40,7 +48,7 @@ def _local(config: IngestConfig, draft: Draft) -> Path:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     if parts.scheme == "s3":
-        return _download(config.source, draft.scratch("source"))
+        return _download(config, draft.scratch("source"))
     if parts.scheme in ("http", "https"):
         return _from_the_web(config, draft)
     return Path(config.source)
@@ -48,7 +56,7 @@ def _local(config: IngestConfig, draft: Draft) -> Path:
 
 def _from_the_web(config: IngestConfig, draft: Draft) -> Path:
     """One file, or the files of a folder that are there; what came whole outlives a kill."""
-    from ccnet.crawl import PERMANENT, CrawlSource, PermanentCrawlError, TransientCrawlError
+    from ccnet.crawl import PERMANENT, CrawlSource, PermanentCrawlError, TransientCrawlError, WrongFileError
 
     state = draft.state()
     folder, _, file = config.source.rpartition("/")
@@ -60,6 +68,8 @@ def _from_the_web(config: IngestConfig, draft: Draft) -> Path:
             if not (state.folder / name).exists():
                 source.fetch(name, state.folder / name)
                 state.keep()
+        except WrongFileError as error:
+            raise BadInput(str(error)) from error
         except PermanentCrawlError as error:
             if not config.names:
                 raise BadInput(str(error)) from error
@@ -69,17 +79,20 @@ def _from_the_web(config: IngestConfig, draft: Draft) -> Path:
     return state.folder if config.names else state.folder / file
 
 
-def _download(source: str, scratch: Path) -> Path:
+def _download(config: IngestConfig, scratch: Path) -> Path:
     from pipeline.store import open_store
 
-    parent, _, name = source.rstrip("/").rpartition("/")
+    parent, _, name = config.source.rstrip("/").rpartition("/")
     store = open_store(parent)
     for key in store.list(name):
-        if key == name or key.startswith(f"{name}/"):
+        inside = key.removeprefix(f"{name}/")
+        if key == name or (inside != key and (not config.names or inside in config.names)):
             target = scratch / key
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(store.local(key), target)
+    if config.optional:
+        (scratch / name).mkdir(parents=True, exist_ok=True)
     return scratch / name
 
 
-STAGE = Stage(name="ingest", version=2, config=IngestConfig, body=ingest)
+STAGE = Stage(name="ingest", version=3, config=IngestConfig, body=ingest, shared=True)

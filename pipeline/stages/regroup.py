@@ -1,7 +1,7 @@
-"""A language's documents of all slices and dumps in one place, each text once (CCNet's regroup).
+"""A part of a language's documents of all slices and dumps, each text once (CCNet's regroup).
 
 The files lie where they are published, under corpus/release=NAME-ID/lang=…/bucket=…/.  ID is a fingerprint that all
-languages of a release share, so a release never changes under its readers.
+parts of a release share, so a release never changes under its readers.
 """
 
 from __future__ import annotations
@@ -10,45 +10,50 @@ from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.manifest import fingerprint
-from pipeline.stage import Inputs, Match, Stage, StageConfig
-from pipeline.stages.identify import language_of
+from pipeline.needs import all_units, first_part, same_language, slices_of_part
+from pipeline.shared_settings import NearDuplicates, ReleaseName
+from pipeline.stage import Inputs, Stage
+from pipeline.stages.find_copies import stays_of
+from pipeline.stages.identify import DOCUMENTS
+from pipeline.statistics import STATISTICS
 
-LANGUAGE_STATISTICS = "statistics.json"
 
-
-class RegroupConfig(StageConfig):
-    name: str = Field(default="cc100", description="name of the release")
-    near_duplicates: float = Field(
-        default=0.0, ge=0, le=1, description="Jaccard similarity from which near-duplicates are dropped; 0: none is"
+class RegroupConfig(ReleaseName, NearDuplicates):
+    max_file_mib: float = Field(default=512, gt=0, le=65_536, description="size of one file of a release, MiB")
+    dumps_of: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description='the dumps that a language is taken from, e.g. {"en": ["CC-MAIN-2018-51"]}; languages not named '
+        "take all (the paper: one dump for English, twelve for the others)",
     )
-    memory_gib: float = Field(default=2.0, gt=0, exclude=True, description="bound of finding copies; changes no byte")
 
 
 def regroup(config: RegroupConfig, inputs: Inputs, draft: Draft) -> None:
-    """A text that an earlier slice or dump already has is dropped and counted; order is that of dumps and slices."""
+    """Documents keep the order of dumps and slices; a file that is full is followed by another."""
     from ccnet.release import regroup as regroup_shards
     from ccnet.stats import language_statistics
 
-    slices = inputs.of("filter_documents")
-    shards = [
-        inputs.store.open(part) for found in slices for part in found.artifacts if language_of(part.name) == draft.unit
-    ]
+    language = first_part(draft.unit)
+    part = int(draft.unit.rsplit("/", 1)[1].split("-")[0])
+    name = f"{DOCUMENTS}/{language}.parquet"
+    chosen = inputs.one("find_copies")
+    slices = [m for m in inputs.of("filter_documents") if any(artifact.name == name for artifact in m.artifacts)]
+    shards = [(inputs.path(found, name), inputs.path(chosen, stays_of(found.unit))) for found in slices]
     folder = draft.path("corpus")
-    memory_bytes = int(config.memory_gib * 2**30)
-    draft.add(regroup_shards(shards, folder, near_duplicates=config.near_duplicates, memory_bytes=memory_bytes))
-    mark = fingerprint(STAGE.name, STAGE.version, "", config.model_dump(mode="json"), tuple(m.key for m in slices))
+    draft.add(regroup_shards(shards, folder, part=part, max_file_bytes=int(config.max_file_mib * 2**20)))
+    dumps = tuple(manifest.key for manifest in inputs.of("summarize"))
+    mark = fingerprint(STAGE.name, STAGE.version, "", config.model_dump(mode="json"), dumps)
     parts = sorted(folder.rglob("*.parquet"))
-    for part in parts:
-        name = part.relative_to(folder).as_posix()
-        draft.publish_at(f"corpus/{name}", f"corpus/release={config.name}-{mark[:8]}/{name}")
-    draft.write_json(LANGUAGE_STATISTICS, language_statistics(parts))
+    for path in parts:
+        place = path.relative_to(folder).as_posix()
+        draft.publish_at(f"corpus/{place}", f"corpus/release={config.release}-{mark[:8]}/{place}")
+    draft.write_json(STATISTICS, language_statistics(parts))
 
 
 STAGE = Stage(
     name="regroup",
-    version=1,
+    version=2,
     config=RegroupConfig,
     body=regroup,
-    needs={"filter_documents": Match.ALL},
+    needs={"find_copies": same_language, "filter_documents": slices_of_part, "summarize": all_units},
     packages=("pyarrow",),
 )

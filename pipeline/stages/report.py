@@ -7,11 +7,10 @@ from collections import Counter
 from typing import Any
 
 from pipeline.draft import Draft
-from pipeline.manifest import Manifest
-from pipeline.release import STATISTICS
-from pipeline.stage import Inputs, Match, Stage, StageConfig
-
-FILTERS = ("extract", "deduplicate", "identify", "filter_documents", "regroup")
+from pipeline.needs import all_units, first_part
+from pipeline.release import release_statistics
+from pipeline.stage import Inputs, Stage, StageConfig
+from pipeline.stages.train_vocabulary import SAMPLED
 
 
 class ReportConfig(StageConfig):
@@ -30,14 +29,14 @@ def gather(inputs: Inputs) -> dict[str, Any]:
     """The report's content, in the shape of evaluation.report."""
     pretraining = _pretraining(inputs)
     release = inputs.one("publish")
-    flow = {stage: _summed(inputs.of(stage), "documents_") for stage in FILTERS}
-    flow = {stage: counts for stage, counts in flow.items() if counts["documents_in"]}
+    statistics = release_statistics(inputs)
+    steps = _steps(statistics)
     return {
         "scale": _scale(inputs, pretraining),
-        "crawls": sorted({manifest.unit.split("/")[0] for manifest in inputs.of("extract")}),
+        "crawls": sorted(statistics["dumps"]),
         "corpus": _corpus(inputs),
-        "dropped": {stage: _summed(inputs.of(stage), "dropped_") for stage in flow},
-        "flow": flow,
+        "dropped": {stage: step.pop("dropped") for stage, step in steps.items()},
+        "flow": steps,
         "vocabulary": _vocabulary(inputs),
         "pretraining": pretraining,
         "benchmarks": _benchmarks(inputs),
@@ -45,37 +44,57 @@ def gather(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _summed(manifests: tuple[Manifest, ...], prefix: str) -> dict[str, int]:
-    """Counts over all units: reasons without their prefix, or documents_in and documents_kept."""
-    sums: Counter[str] = Counter()
-    for manifest in manifests:
-        sums.update({name: n for name, n in manifest.counts.items() if name.startswith(prefix)})
-    if prefix == "documents_":
-        return {name: sums[name] for name in ("documents_in", "documents_kept")}
-    return {name.removeprefix(prefix): n for name, n in sorted(sums.items()) if n}
+def _steps(statistics: dict[str, Any]) -> dict[str, Any]:
+    """stage -> documents_in, documents_kept, dropped by reason, of all dumps and then of the release."""
+    steps: dict[str, Any] = {}
+    for dump in statistics["dumps"].values():
+        for stage, step in dump["steps"].items():
+            _add(
+                steps.setdefault(stage, _no_documents()), step["documents_in"], step["documents_kept"], step["dropped"]
+            )
+    kept = sum(row["documents"] for found in statistics["languages"].values() for row in found["buckets"].values())
+    regroup = steps.setdefault("regroup", _no_documents())
+    for found in statistics["languages"].values():
+        dropped = found["steps"].get("regroup", {})
+        _add(regroup, sum(dropped.values()), 0, dropped)
+    _add(regroup, kept, kept, {})
+    return {stage: step for stage, step in steps.items() if step["documents_in"]}
+
+
+def _no_documents() -> dict[str, Any]:
+    return {"documents_in": 0, "documents_kept": 0, "dropped": {}}
+
+
+def _add(step: dict[str, Any], documents_in: int, documents_kept: int, dropped: dict[str, int]) -> None:
+    step["documents_in"] += documents_in
+    step["documents_kept"] += documents_kept
+    step["dropped"] = dict(sorted((Counter(step["dropped"]) + Counter(dropped)).items()))
 
 
 def _corpus(inputs: Inputs) -> dict[str, Any]:
     """Every language asked for, also those without a document, beside the paper's Table 6."""
     from ccnet.languages import LANGUAGES
 
-    statistics = json.loads(inputs.path(inputs.one("publish"), STATISTICS).read_text(encoding="utf-8"))["languages"]
-    rows = {}
+    statistics = release_statistics(inputs)["languages"]
+    tokens: Counter[str] = Counter()
     for manifest in inputs.of("encode"):
-        found = statistics.get(manifest.unit, {})
+        tokens[first_part(manifest.unit)] += manifest.counts["tokens"]
+    rows = {}
+    for language in sorted(tokens):
+        found = statistics.get(language, {})
         buckets = found.get("buckets", {})
         total = {
             name: sum(row[name] for row in buckets.values())
             for name in ("documents", "paragraphs", "characters", "bytes")
         }
-        known = LANGUAGES[manifest.unit]
-        rows[manifest.unit] = {
+        known = LANGUAGES[language]
+        rows[language] = {
             "name": known.name,
             "documents": total["documents"],
             "paragraphs": total["paragraphs"],
             "characters": total["characters"],
             "gib": total["bytes"] / 2**30,
-            "tokens": manifest.counts["tokens"],
+            "tokens": tokens[language],
             "buckets": {bucket: row["documents"] for bucket, row in sorted(buckets.items())},
             "paper_gib": known.paper_gib,
             "paper_tokens_m": known.paper_tokens_m,
@@ -85,8 +104,8 @@ def _corpus(inputs: Inputs) -> dict[str, Any]:
 
 def _vocabulary(inputs: Inputs) -> dict[str, Any]:
     manifest = inputs.one("train_vocabulary")
-    sampled = json.loads(inputs.path(manifest, "sample.json").read_text(encoding="utf-8"))
-    return {"pieces": manifest.counts["pieces"], "alpha": manifest.config["alpha"], "sampled_characters": sampled}
+    sampled = json.loads(inputs.path(manifest, SAMPLED).read_text(encoding="utf-8"))
+    return {"pieces": manifest.counts["pieces"], "alpha": sampled["alpha"], "sampled_characters": sampled["characters"]}
 
 
 def _pretraining(inputs: Inputs) -> dict[str, Any]:
@@ -123,11 +142,9 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
 
 STAGE = Stage(
     name="report",
-    version=2,
+    version=4,
     config=ReportConfig,
     body=report,
-    needs=dict.fromkeys(
-        ("extract", "deduplicate", "identify", "filter_documents", "regroup", "publish", "train_vocabulary", "encode",
-         "pretrain", "evaluate"), Match.ALL),
-    packages=("matplotlib",),
-)  # fmt: skip
+    needs=dict.fromkeys(("publish", "train_vocabulary", "encode", "pretrain", "evaluate"), all_units),
+    packages=("jinja2", "matplotlib"),
+)

@@ -9,19 +9,23 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.draft import Draft
-from pipeline.stage import Inputs, Stage, StageConfig
+from pipeline.needs import named
+from pipeline.shared_settings import Languages
+from pipeline.stage import Inputs, Stage
 
 CLASSIFIER, CODES = "classifier.bin", "codes.json"
+REFERENCE = "reference/"
 
 
-class TrainLidConfig(StageConfig):
-    languages: tuple[str, ...] = Field(min_length=1, description="codes that the corpus shall have")
+class TrainLidConfig(Languages):
     least_recall: float = Field(
         default=0.8, ge=0, le=1, description="share of a language's held-out text that the identifier must name"
     )
-    max_characters: int = Field(default=300_000, ge=1000, description="reference text of a language, characters")
-    epochs: int = Field(default=12, ge=1, le=1000, description="passes over the text")
-    seed: int = Field(default=1, ge=0, description="order of the samples")
+    classifier_characters: int = Field(
+        default=300_000, ge=1000, description="reference text of a language that the classifier reads, characters"
+    )
+    classifier_epochs: int = Field(default=12, ge=1, le=1000, description="passes of the classifier over the text")
+    classifier_seed: int = Field(default=1, ge=0, description="seed of the order of the classifier's samples")
 
 
 def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
@@ -29,10 +33,10 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.identify import LanguageIdentifier
     from ccnet.language_classifier import answers, f1_by_language, held_out, needed_codes, samples, train_classifier
 
-    reference = [manifest for manifest in inputs.of("ingest") if manifest.unit == "reference"]
+    reference = [manifest for manifest in inputs.of("ingest") if manifest.unit.startswith(REFERENCE)]
     files = [path for manifest in reference for _, path in sorted(inputs.paths(manifest).items())]
     texts = {path.name.split(".")[0]: _lines(path) for path in files if path.name.endswith((".txt", ".txt.gz"))}
-    found = samples(texts, config.max_characters)
+    found = samples(texts, config.classifier_characters)
     draft.add({"samples": sum(map(len, found.values())), "languages_with_text": len(found)})
     if not found:
         return
@@ -42,7 +46,7 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     if not needed:
         return
     model = draft.path(CLASSIFIER)
-    train_classifier(found, model, epochs=config.epochs, seed=config.seed)
+    train_classifier(found, model, epochs=config.classifier_epochs, seed=config.classifier_seed)
     classifier = LanguageIdentifier(model)
     scores = f1_by_language(held, {language: answers(classifier, texts) for language, texts in held.items()})
     f1 = {code: scores[code] for code in needed}
@@ -66,10 +70,12 @@ def _lines(path: Path) -> Iterator[str]:
 
 STAGE = Stage(
     name="train_lid",
-    version=1,
+    version=2,
     config=TrainLidConfig,
     body=train_lid,
-    needs={"ingest": ("language-identifier", "label-map", "reference")},
+    needs={"ingest": named("language-identifier", "label-map", REFERENCE)},
     optional=frozenset({"ingest"}),
     packages=("fasttext",),
+    current="classifier",
+    shared=True,
 )

@@ -13,6 +13,7 @@ from pydantic import Field
 from ccnet.languages import script_free
 from pipeline.draft import Draft
 from pipeline.manifest import Manifest
+from pipeline.needs import named
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.tools import find_tool
 
@@ -20,11 +21,22 @@ SP_MODEL, ARPA_BIN = "sp.model", "arpa.bin"
 
 
 class TrainLmConfig(StageConfig):
-    order: int = Field(default=5, ge=2, le=6, description="order of the n-grams (CCNet: 5)")
-    pieces: int = Field(default=65_536, ge=100, description="most SentencePiece pieces; little text gets fewer")
-    prune: tuple[int, ...] = Field(default=(), description="lmplz --prune, a count an order")
-    structure: Literal["probing", "trie"] = Field(default="probing", description="build_binary's (CCNet: probing)")
-    bits: int = Field(default=0, ge=0, le=25, description="bits of a quantised trie; 0: not quantised")
+    language_model_order: int = Field(default=5, ge=2, le=6, description="order of the KenLM n-grams (CCNet: 5)")
+    language_model_pieces: int = Field(
+        default=65_536,
+        ge=100,
+        le=500_000,
+        description="most SentencePiece pieces of a language model (CCNet: 65,536); little text gets fewer",
+    )
+    language_model_prune: tuple[int, ...] = Field(
+        default=(), max_length=6, description="lmplz --prune: counts at or below go, one an order, e.g. 0 0 1"
+    )
+    language_model_structure: Literal["probing", "trie"] = Field(
+        default="probing", description="build_binary's structure: probing is fast (CCNet), trie takes half the memory"
+    )
+    language_model_bits: int = Field(
+        default=0, ge=0, le=25, description="bits of a trie's quantised probabilities and backoffs; 0: not quantised"
+    )
 
 
 def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
@@ -50,11 +62,11 @@ def train_lm(config: TrainLmConfig, inputs: Inputs, draft: Draft) -> None:
         folder,
         lmplz=find_tool("lmplz"),
         build_binary=find_tool("build_binary"),
-        order=config.order,
-        vocabulary_size=config.pieces,
-        prune=config.prune,
-        structure=config.structure,
-        bits=config.bits,
+        order=config.language_model_order,
+        vocabulary_size=config.language_model_pieces,
+        prune=config.language_model_prune,
+        structure=config.language_model_structure,
+        bits=config.language_model_bits,
     )
     draft.add(counts)
     for name in (SP_MODEL, ARPA_BIN):
@@ -82,10 +94,12 @@ def language_models(inputs: Inputs, languages: Collection[str]) -> dict[str, tup
 
 STAGE = Stage(
     name="train_lm",
-    version=3,
+    version=4,
     config=TrainLmConfig,
     body=train_lm,
-    needs={"ingest": ("reference", "language-models")},
+    needs={"ingest": named("reference/{language}", "language-models/{language}")},
     optional=frozenset({"ingest"}),
     packages=("sentencepiece", "kenlm"),
+    current="language_model",
+    shared=True,
 )

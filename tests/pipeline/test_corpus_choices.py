@@ -1,4 +1,4 @@
-"""The corpus half of the walk, in process, with what a run may choose: dedup's scope, dumps by language, models."""
+"""The corpus run, in process, with its options: dedup's scope, dumps by language, models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 
 from embedded.crawls import make_small_crawls
 from pipeline.corpus_table import corpus_statistics_of
+from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig
-from pipeline.flow import plan, select
+from pipeline.plan import Plan, select
 from pipeline.runner import run_work
-from pipeline.settings import RunSettings
+from pipeline.runs import END_TO_END, EndToEndSettings
 from pipeline.store import open_store
 from pipeline.tools import LANGUAGE_IDENTIFIER, find_tool
 
@@ -23,21 +24,25 @@ pytestmark = pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.17
 @pytest.fixture(scope="module")
 def crawl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     found = make_small_crawls(tmp_path_factory.mktemp("crawl"))
-    return {"source": found.base_uri, "crawls": found.crawls, "language_identifier": str(LANGUAGE_IDENTIFIER)}
+    return {"source": found.base_uri, "dumps": found.crawls, "language_identifier": str(LANGUAGE_IDENTIFIER)}
 
 
 def corpus(store: Path, crawl: dict[str, Any], **choices: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows of the release, and how often each stage ran rather than stood already."""
-    settings = {"store": store.as_uri(), "languages": ["en", "de", "sw"], "min_characters": 100} | crawl | choices
-    works = select(plan(RunSettings.parse(settings)), "publish")
-    opened = open_store(settings["store"])
+    given = {"languages": ["en", "de", "sw"], "min_characters": 100, "kind": "warc", "slices": 2, "dedup_ranges": 1,
+             "part_gib": 10_000} | crawl | choices  # fmt: skip
+    places = {name: value for name, value in given.items() if name in Deployment.model_fields}
+    deployment = Deployment.parse(places | {"store": store.as_uri()})
+    settings = EndToEndSettings.parse({name: value for name, value in given.items() if name not in places})
+    works = select(Plan(END_TO_END, settings, deployment), "publish")
+    opened = open_store(deployment.store)
     ran: dict[str, int] = {}
     for work in works:
         ran[work.stage] = ran.get(work.stage, 0) + (not opened.exists(work.key))
-        run_work(work, settings["store"])
+        run_work(work, deployment.store)
     manifest = opened.manifest(works[-1].key)
     parts = [a for a in manifest.artifacts if a.name.endswith(".parquet")]
-    statistics = corpus_statistics_of(opened, settings)
+    statistics = corpus_statistics_of(opened)
     assert statistics["release"] == opened.uri(manifest.key)
     return [row for part in parts for row in pq.ParquetFile(opened.open(part)).read().to_pylist()], ran
 
@@ -45,8 +50,8 @@ def corpus(store: Path, crawl: dict[str, Any], **choices: Any) -> tuple[list[dic
 def test_adding_a_dump_to_a_global_corpus_reads_hashes_alone_and_keeps_first_copies(
     crawl: dict[str, Any], tmp_path: Path
 ) -> None:
-    first, *_ = crawl["crawls"]
-    before, _ = corpus(tmp_path, crawl | {"crawls": [first]}, dedup="global")
+    first, *_ = crawl["dumps"]
+    before, _ = corpus(tmp_path, crawl | {"dumps": [first]}, dedup="global")
     after, ran = corpus(tmp_path, crawl, dedup="global", dedup_memory_gib=1e-6)
     assert (ran["extract"], ran["hash_paragraphs"], ran["find_duplicates"], ran["deduplicate"]) == (2, 2, 1, 2)
     kept = {(row["url"], row["text"]) for row in after if row["crawl"] == first}
@@ -68,11 +73,11 @@ def test_duplicates_found_in_ranges_by_several_tasks_are_the_same(
 
 def test_statistics_of_dumps_and_languages_tell_every_step(crawl: dict[str, Any], tmp_path: Path) -> None:
     rows, _ = corpus(tmp_path, crawl)
-    found = corpus_statistics_of(open_store(tmp_path.as_uri()), {})
-    assert sorted(found["crawls"]) == sorted(crawl["crawls"])
-    walk = ["extract", "deduplicate", "identify", "filter_perplexity"]
+    found = corpus_statistics_of(open_store(tmp_path.as_uri()))
+    assert sorted(found["crawls"]) == sorted(crawl["dumps"])
+    stages = ["extract", "deduplicate", "identify", "filter_perplexity", "filter_documents"]
     for steps in found["crawls"].values():
-        assert list(steps) == walk
+        assert list(steps) == stages
         for step in steps.values():
             assert step["documents_in"] == step["documents_kept"] + sum(step["dropped"].values())
     english = found["languages"]["en"]
@@ -82,7 +87,7 @@ def test_statistics_of_dumps_and_languages_tell_every_step(crawl: dict[str, Any]
 
 
 def test_a_language_is_taken_from_the_dumps_that_the_release_names(crawl: dict[str, Any], tmp_path: Path) -> None:
-    first, last = crawl["crawls"]
+    first, last = crawl["dumps"]
     rows, _ = corpus(tmp_path, crawl, dumps_of={"en": [last]})
     assert {row["crawl"] for row in rows if row["language"] == "en"} == {last}
     assert {row["crawl"] for row in rows if row["language"] == "de"} == {first, last}
@@ -111,11 +116,11 @@ def test_given_language_models_and_cut_offs_are_used_as_they_are(crawl: dict[str
 
 
 def test_dumps_that_the_run_does_not_have_are_refused(crawl: dict[str, Any]) -> None:
-    settings = crawl | {"store": "file:///none", "languages": ["en"]}
-    with pytest.raises(BadConfig, match=r"dumps_of 'en' is CC-MAIN-2001-01: wanted some of the crawls"):
-        RunSettings.parse(settings | {"dumps_of": {"en": ["CC-MAIN-2001-01"]}})
+    settings = {"dumps": crawl["dumps"], "languages": ["en"]}
+    with pytest.raises(BadConfig, match=r"dumps_of 'en' is CC-MAIN-2001-01: wanted some of the dumps"):
+        EndToEndSettings.parse(settings | {"dumps_of": {"en": ["CC-MAIN-2001-01"]}})
     with pytest.raises(BadConfig, match="which is not among the languages"):
-        RunSettings.parse(settings | {"dumps_of": {"sw": crawl["crawls"]}})
+        EndToEndSettings.parse(settings | {"dumps_of": {"sw": crawl["dumps"]}})
 
 
 def test_filters_drop_what_they_state_and_keep_it_aside(crawl: dict[str, Any], tmp_path: Path) -> None:
@@ -132,7 +137,7 @@ def test_filters_drop_what_they_state_and_keep_it_aside(crawl: dict[str, Any], t
     gone = [row for artifact in aside for row in pq.read_table(opened.open(artifact)).to_pylist()]
     assert len(gone) == sum(m.counts["dropped_length"] for m in manifests) > 0
     assert {(row["language"], row["reason"]) for row in gone} == {("de", "length")}
-    assert corpus_statistics_of(opened, {})["dropped"]["filter_documents"] == {"length": len(gone)}
+    assert corpus_statistics_of(opened)["dropped"]["filter_documents"] == {"length": len(gone)}
 
 
 def test_without_filters_nothing_is_copied(crawl: dict[str, Any], tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ import pytest
 
 from ccnet.languages import LANGUAGES
 from embedded.crawls import CrawlFolder, make_small_crawls
-from pipeline.cli import read_settings
+from pipeline.cli.options import read_settings_file
+from pipeline.deployment import Deployment
 from pipeline.errors import BadInput, StoreUnavailable
-from pipeline.flow import plan, select
+from pipeline.plan import Plan, select
 from pipeline.runner import run_work
-from pipeline.settings import RunSettings, stage_config
+from pipeline.runs import END_TO_END, LANGUAGE_MODELS, EndToEndSettings, LanguageModelsSettings
 from pipeline.stages import load
 from pipeline.store import open_store
-from pipeline.tools import LANGUAGE_IDENTIFIER
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTS = ("throttled", "reset", "broken off", "slow", "reply lost", "whole", "ranges ignored", "whole")
@@ -97,16 +97,17 @@ def server(crawl: CrawlFolder) -> Iterator[BadServer]:
     made.server_close()
 
 
-def settings(store: Path, crawl: CrawlFolder, **choices: Any) -> dict[str, Any]:
-    return {"store": store.as_uri(), "source": crawl.base_uri, "crawls": crawl.crawls, "languages": ["en", "de"],
-            "language_identifier": str(LANGUAGE_IDENTIFIER), "min_characters": 100, **choices}  # fmt: skip
+def plan_of(store: Path, crawl: CrawlFolder, **places: Any) -> Plan:
+    deployment = Deployment.parse({"store": store.as_uri(), "source": crawl.base_uri, **places})
+    small = {"languages": ["en", "de"], "min_characters": 100, "kind": "warc", "slices": 2, "dedup_ranges": 1}
+    return Plan(END_TO_END, EndToEndSettings.parse(small | {"dumps": crawl.crawls}), deployment)
 
 
-def extracted(values: dict[str, Any]) -> list[dict[str, Any]]:
-    store = open_store(values["store"])
-    works = select(plan(RunSettings.parse(values)), "extract")
+def extracted(plan: Plan) -> list[dict[str, Any]]:
+    store = open_store(plan.deployment.store)
+    works = select(plan, "extract")
     for work in works:
-        run_work(work, values["store"])
+        run_work(work, store.root)
     manifests = [store.manifest(work.key) for work in works if work.stage == "extract"]
     return [row for m in manifests for row in pq.read_table(store.open(m.artifacts[0])).to_pylist()]
 
@@ -115,8 +116,8 @@ def extracted(values: dict[str, Any]) -> list[dict[str, Any]]:
 def test_no_document_is_lost_or_doubled_by_a_server_that_misbehaves(
     crawl: CrawlFolder, server: BadServer, tmp_path: Path
 ) -> None:
-    wanted = extracted(settings(tmp_path / "calm", crawl))
-    found = extracted(settings(tmp_path / "rough", crawl, source=server.base))
+    wanted = extracted(plan_of(tmp_path / "calm", crawl))
+    found = extracted(plan_of(tmp_path / "rough", crawl, source=server.base))
     assert found == wanted
     assert len(found) > 100
     assert set(server.met) == set(FAULTS)
@@ -127,19 +128,21 @@ def test_models_come_from_the_web_by_name_and_what_is_not_there_is_left(server: 
     for name in ("en.sp.model", "en.arpa.bin", "zh.sp.model", "zh.arpa.bin"):
         (tmp_path / "lm" / name).write_text(name)
     server.folder = tmp_path
-    values = {"store": str(tmp_path / "store"), "crawls": ["CC-MAIN-2019-35"], "languages": ["en", "sw", "zh-Hant"],
-              "language_identifier": "x", "language_models": f"{server.base}lm"}  # fmt: skip
-    config = stage_config(RunSettings.parse(values), "ingest", "language-models")
-    store = open_store(values["store"])
-    manifest = store.manifest(load("ingest").run(config, (), store, "language-models"))
-    assert [artifact.name for artifact in manifest.artifacts] == [
-        "en.arpa.bin", "en.sp.model", "zh.arpa.bin", "zh.sp.model"]  # fmt: skip
-    train_lm = load("train_lm")
+    deployment = Deployment.parse({"store": str(tmp_path / "store"), "language_models": f"{server.base}lm"})
+    plan = Plan(LANGUAGE_MODELS, LanguageModelsSettings.parse({"languages": ["en", "sw", "zh-Hant"]}), deployment)
+    store = open_store(deployment.store)
+    found = {}
+    for work in select(plan, "train_lm"):
+        run_work(work, store.root)
+        found[work.stage, work.unit] = store.manifest(work.key)
+    assert [a.name for a in found["ingest", "language-models/en"].artifacts] == ["en.arpa.bin", "en.sp.model"]
+    assert found["ingest", "language-models/sw"].artifacts == ()
     for language, text in (("en", "en.sp.model"), ("zh-Hant", "zh.sp.model")):
-        made = store.manifest(train_lm.run({}, (manifest.key,), store, language))
-        assert store.open(made.artifact("sp.model")).read_text() == text
+        assert store.open(found["train_lm", language].artifact("sp.model")).read_text() == text
+    assert found["train_lm", "sw"].artifacts == ()
+    config = plan.work("ingest", "language-models/en").config.model_dump()
     with pytest.raises(BadInput, match=r"digest .* was announced"):
-        load("ingest").run(config | {"sha256": "0" * 64}, (), store, "language-models")
+        load("ingest").run(config | {"sha256": "0" * 64}, (), store, "language-models/en")
 
 
 def test_a_file_that_the_web_does_not_have_is_named(server: BadServer, tmp_path: Path) -> None:
@@ -163,13 +166,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_cleanly_and_the_run_goes_on_when_there_is_room(crawl: CrawlFolder, small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(900 << 10))
-    values = settings(small_disk / "store", crawl)
+    plan = plan_of(small_disk / "store", crawl)
     with pytest.raises(StoreUnavailable, match="the disk is full"):
-        extracted(values)
+        extracted(plan)
     left = [path for path in (small_disk / "store").rglob("*") if path.is_file()]
     assert not [path for path in left if path.name == "manifest.json" and "extract" in path.parts]
     ballast.unlink()
-    assert len(extracted(values)) > 100
+    assert len(extracted(plan)) > 100
     shutil.rmtree(small_disk / "store")
 
 
@@ -185,9 +188,9 @@ def test_a_store_that_cannot_be_reached_is_one_line_and_something_to_try_again(t
 
 
 def test_the_shipped_release_states_the_papers_languages_and_dumps() -> None:
-    given = read_settings(ROOT / "releases" / "cc100.json", ("language_identifier=lid.176.bin",), "s3://bucket/x")
-    release = RunSettings.parse(given)
+    release = EndToEndSettings.parse(read_settings_file(ROOT / "releases" / "cc100.json"))
     assert set(release.languages) == {code for code, known in LANGUAGES.items() if known.paper_gib is not None}
-    assert (len(release.languages), len(release.crawls), release.buckets) == (100, 12, ("head", "all"))
-    assert [len(release.dumps_of.get(code, release.crawls)) for code in ("en", "zh-Hans", "sw")] == [1, 1, 12]
-    assert len(release.slice_names()) <= 1024  # what Airflow maps at most
+    assert (len(release.languages), len(release.dumps), release.buckets) == (100, 12, ("head", "all"))
+    assert [len(release.dumps_of.get(code, release.dumps)) for code in ("en", "zh-Hans", "sw")] == [1, 1, 12]
+    plan = Plan(END_TO_END, release, Deployment())
+    assert max(len(plan.tasks(stage)) for stage in END_TO_END.stages) <= 4096  # AIRFLOW__CORE__MAX_MAP_LENGTH

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.draft import Draft
 from pipeline.errors import BadConfig, BadInput, EmptyOutput, MissingArtifact, StoreUnavailable, UnbalancedCounts
-from pipeline.stage import Inputs, Match, Stage, StageConfig
+from pipeline.needs import same_unit
+from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.store import ArtifactStore, FileStore
 
 calls: list[str] = []
@@ -31,7 +32,7 @@ def double(config: StageConfig, inputs: Inputs, draft: Draft) -> None:
 
 
 COUNT = Stage(name="count", version=1, config=CountConfig, body=count)
-DOUBLE = Stage(name="double", version=1, config=StageConfig, body=double, needs={"count": Match.SAME_UNIT})
+DOUBLE = Stage(name="double", version=1, config=StageConfig, body=double, needs={"count": same_unit})
 
 
 @pytest.fixture
@@ -58,15 +59,15 @@ def test_another_config_unit_version_or_input_is_other_work(store: FileStore) ->
     assert len(keys) == 5
 
 
-def test_a_stage_reads_what_its_unit_needs(store: FileStore) -> None:
-    uris = [COUNT.run({"n": 2}, [], store, "u"), COUNT.run({"n": 5}, [], store, "other")]
-    manifest = store.manifest(DOUBLE.run({}, uris, store, "u"))
-    assert manifest.inputs == (store.key(uris[0]),)
+def test_a_stage_reads_what_it_is_given(store: FileStore) -> None:
+    uri = COUNT.run({"n": 2}, [], store, "u")
+    manifest = store.manifest(DOUBLE.run({}, [uri], store, "u"))
+    assert manifest.inputs == (store.key(uri),)
     assert store.open(manifest.artifact("doubled.txt")).read_text() == "0\n2\n"
 
 
 def test_a_missing_input_is_named(store: FileStore) -> None:
-    with pytest.raises(MissingArtifact, match="double u reads the same unit of count"):
+    with pytest.raises(MissingArtifact, match="double u reads count: no such manifest among the inputs"):
         DOUBLE.run({}, [], store, "u")
 
 
@@ -114,12 +115,23 @@ def test_a_full_disk_is_something_to_try_again(store: FileStore) -> None:
         _stage(fill).run({}, [], store, "u")
 
 
-def test_what_a_wing_refuses_is_not_tried_again(store: FileStore) -> None:
-    def refuses(config: StageConfig, inputs: Inputs, draft: Draft) -> None:
-        raise ValueError("2 pieces asked, 9 characters found")
+def test_what_a_library_refuses_is_not_tried_again(store: FileStore) -> None:
+    from training.sampling import language_probabilities
 
-    with pytest.raises(BadInput, match="2 pieces asked"):
+    def refuses(config: StageConfig, inputs: Inputs, draft: Draft) -> None:
+        language_probabilities({"en": 0}, 0.3)
+
+    with pytest.raises(BadInput, match="no language has any text"):
         _stage(refuses).run({}, [], store, "u")
+
+
+def test_a_fault_of_the_program_is_not_told_as_bad_input(store: FileStore) -> None:
+    def slips(config: StageConfig, inputs: Inputs, draft: Draft) -> None:
+        int("seven")
+
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        _stage(slips).run({}, [], store, "u")
+    assert caught.value.__notes__ == ["bad u: this is a fault of the program, not of its settings or input"]
 
 
 def test_two_attempts_at_once_leave_one_manifest_with_its_own_artifacts(store: FileStore) -> None:

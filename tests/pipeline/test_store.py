@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import BadConfig, CorruptArtifact, MissingArtifact
+from pipeline.errors import BadConfig, CorruptArtifact, MissingArtifact, StoreRefused
 from pipeline.manifest import Artifact
 from pipeline.store import ArtifactStore, FileStore, open_store, sha256_of
 
@@ -107,3 +109,141 @@ def test_a_root_that_is_no_store_is_refused(root: str) -> None:
 def test_a_key_cannot_leave_the_folder(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="leaves the store"):
         open_store(str(tmp_path)).get("../etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("file://store", "names the host 'store', not a folder: wanted three slashes, file:///store"),
+        ("file://var/x", "names the host 'var', not a folder: wanted three slashes, file:///var/x"),
+        ("file:store", "is relative"),
+        ("file:///a?b", r"'\?' and '#' end a URI's path"),
+        ("~/store", "'~' is not expanded here"),
+        ("s3:/bucket/x", "is no store: wanted file:///folder"),
+    ],
+)
+def test_a_root_that_would_write_elsewhere_is_refused(root: str, said: str) -> None:
+    with pytest.raises(BadConfig, match=said):
+        open_store(root)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [(b"", "0 bytes"), (b'{"stage": "cou', "Invalid JSON"), (b"{}", "stage Field required")],
+)
+def test_a_broken_manifest_is_told_with_what_to_do(store: ArtifactStore, data: bytes, found: str) -> None:
+    key = "count/C/00000-of-00002/0123456789abcdef/manifest.json"
+    store.put(key, data)
+    with pytest.raises(CorruptArtifact, match=found) as caught:
+        store.manifest(key)
+    folder = store.uri(key).removesuffix("/manifest.json")
+    assert f"Delete the folder {folder} and run `xlmr run count --unit C/00000-of-00002` again." in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_artifact_that_is_gone_is_told_with_what_to_do(store: ArtifactStore) -> None:
+    key = "count/u/0123456789abcdef/aaaaaaaaaaaa/part"
+    with pytest.raises(
+        MissingArtifact, match=r"though a manifest lists it\. Delete the folder .*/0123456789abcdef and"
+    ):
+        store.open(Artifact(name="part", key=key, size_bytes=3, sha256="0" * 64))
+
+
+def test_a_file_where_the_stores_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    store = open_store(str(tmp_path / "store"))
+    for write in (lambda: store.put("k", b"v"), lambda: store.put_if_absent("k", b"v"), store.scratch):
+        with pytest.raises(StoreRefused, match="there is a file where a folder is needed"):
+            write()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A store on a file system that was mounted read-only after something was put into it."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a file system")
+    open_store(str(folder)).put("k", b"v")
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_read_only_store_is_read_and_refuses_writes_for_good(read_only: Path) -> None:
+    store = open_store(str(read_only))
+    assert store.get("k") == b"v"
+    for write in (lambda: store.put("k", b"v"), lambda: store.put_if_absent("q", b"v"), store.scratch):
+        with pytest.raises(StoreRefused, match="the file system is read-only: mount it writable"):
+            write()
+
+
+class OtherServer(http.server.BaseHTTPRequestHandler):
+    """An S3 server with other habits: `.put` and `.head` are the statuses that it answers."""
+
+    put, head = 200, 200
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(self.put)
+
+    def do_HEAD(self) -> None:
+        self._answer(self.head)
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.send_header("ETag", '"x"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def other_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[OtherServer]]:
+    handler = type("Handler", (OtherServer,), {})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_REGION": "us-east-1",
+                        "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    yield handler
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_that_overwrites_on_a_conditional_put_is_refused(other_server: type[OtherServer]) -> None:
+    with pytest.raises(StoreRefused, match=r"^s3://b/x: this store cannot do conditional writes \(it overwrites on"):
+        open_store("s3://b/x").put_if_absent("k", b"v")
+
+
+def test_a_server_that_does_not_know_conditional_puts_is_refused(other_server: type[OtherServer]) -> None:
+    other_server.put = 501
+    with pytest.raises(StoreRefused, match=r"^s3://b/x: this store cannot do conditional writes \(it answers 501 on"):
+        open_store("s3://b/x").put_if_absent("k", b"v")
+
+
+def test_a_refused_look_is_not_tried_again(other_server: type[OtherServer]) -> None:
+    other_server.head = 403
+    with pytest.raises(StoreRefused, match=r"s3://b/x/k: the store answers 403: the credentials may not do this"):
+        open_store("s3://b/x").exists("k")
+
+
+@pytest.mark.s3
+def test_what_a_real_server_refuses_is_told_with_what_to_do(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if isinstance(store, FileStore):
+        pytest.skip("a disk has no credentials")
+    with pytest.raises(StoreRefused, match="NoSuchBucket: there is no such bucket"):
+        open_store("s3://no-such-bucket/x").put("k", b"v")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it has read the credentials already
+    stranger = open_store(store.root)
+    (tmp_path / "part").write_bytes(b"x")
+    for call in (lambda: stranger.exists("k"), lambda: stranger.put("k", b"v"),
+                 lambda: stranger.upload(tmp_path / "part", "k")):  # fmt: skip
+        with pytest.raises(StoreRefused, match="the store answers"):
+            call()

@@ -1,0 +1,346 @@
+"""The runs that a person starts: what each asks for, which stages it has, what it builds on.
+
+The settings of a run are those of its stages, inherited, so that each is written once, beside its stage; what belongs
+to no stage (which dump, which names) stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import to_jsonable_python
+
+from pipeline.errors import BadConfig
+from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, Languages, ReleaseName
+from pipeline.stage import StageConfig
+from pipeline.stages.choose_cut_offs import ChooseCutOffsConfig
+from pipeline.stages.deduplicate import DeduplicateConfig
+from pipeline.stages.encode import EncodeConfig
+from pipeline.stages.evaluate import BENCHMARKS, Benchmark, FinetuningChoices
+from pipeline.stages.extract import ExtractConfig
+from pipeline.stages.fetch import FetchChoices
+from pipeline.stages.filter_documents import FilterDocumentsConfig
+from pipeline.stages.filter_perplexity import FilterPerplexityConfig
+from pipeline.stages.find_copies import FindCopiesConfig
+from pipeline.stages.find_duplicates import FindDuplicatesConfig
+from pipeline.stages.hash_paragraphs import HashParagraphsConfig
+from pipeline.stages.identify import IdentifyConfig
+from pipeline.stages.pretrain import PretrainConfig
+from pipeline.stages.regroup import RegroupConfig
+from pipeline.stages.sample_vocabulary import SampleVocabularyConfig
+from pipeline.stages.train_lid import TrainLidConfig
+from pipeline.stages.train_lm import TrainLmConfig
+from pipeline.stages.train_vocabulary import TrainVocabularyConfig
+
+
+class RunSettings(StageConfig):
+    """What a run is asked for."""
+
+    def values(self) -> dict[str, Any]:
+        """All settings as JSON has them, also those that change no bytes."""
+        found: dict[str, Any] = to_jsonable_python({name: getattr(self, name) for name in type(self).model_fields})
+        return found
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Check settings that came from outside.  Raises BadConfig with one line for all faults."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise BadConfig("; ".join(_fault(fault, cls) for fault in error.errors())) from error
+
+
+def _fault(fault: Any, settings: type[RunSettings]) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "missing":
+        return f"{name}: must be given ({settings.model_fields[name].description})"
+    if fault["type"] != "extra_forbidden":
+        return (
+            f"{name}: {fault['msg'].removeprefix('Value error, ')}"
+            if name
+            else fault["msg"].removeprefix("Value error, ")
+        )
+    if name in MOVED:
+        return f"{name}: no longer a setting of a run: {MOVED[name]}"
+    homes = [run.name for run in RUNS.values() if name in run.settings.model_fields]
+    if homes:
+        return f"{name}: not a setting of this run, but of {', '.join(homes)}"
+    return f"{name}: no such setting; `xlmr settings` lists them"
+
+
+# Settings of older files -> where they went.
+_PLACES = "it belongs to the deployment file (docs/operating.md)"
+MOVED = dict.fromkeys(
+    ("store", "source", "language_identifier", "label_map", "reference", "language_models", "cut_offs", "filters",
+     "benchmark_data"), _PLACES) | dict.fromkeys(
+    ("language_identifier_sha256", "label_map_sha256", "reference_sha256", "language_models_sha256", "cut_offs_sha256",
+     "filters_sha256", "benchmark_data_sha256"), f"{_PLACES}, under `digests`") | {
+    "crawls": "`dumps` names the dumps of a release and of end_to_end, `crawl` the one of a corpus run",
+}  # fmt: skip
+
+
+class LanguageModelsSettings(TrainLmConfig, TrainLidConfig, RunSettings):
+    """Language models and the classifier: they belong to languages, so all dumps share them."""
+
+
+class DumpChoices(
+    FilterDocumentsConfig, FilterPerplexityConfig, ChooseCutOffsConfig, IdentifyConfig, DeduplicateConfig,
+    FindDuplicatesConfig, HashParagraphsConfig, ExtractConfig, FetchChoices, RunSettings,
+):  # fmt: skip
+    """How a dump becomes scored documents of each language."""
+
+    slices: int = Field(
+        default=200,
+        ge=1,
+        le=200,
+        description="slices that a dump is cut into (CCNet's shards); a task takes one, of cheap stages two",
+    )
+
+
+class CorpusSettings(DumpChoices):
+    """One dump."""
+
+    crawl: str = Field(pattern=CRAWL_PATTERN, description="id of the dump, e.g. CC-MAIN-2019-35")
+    missing_models: Literal["fail", "wait", "skip"] = Field(
+        default="fail",
+        description="languages without a language model: the run fails and names them, waits for "
+        "xlmr_language_models, or skips perplexity for them (their documents go to the bucket `all`)",
+    )
+
+
+class ReleaseChoices(Languages, RegroupConfig, FindCopiesConfig, RunSettings):
+    """How the dumps' documents become a release."""
+
+    part_gib: float = Field(
+        default=7.0,
+        gt=0,
+        le=10_000,
+        description="text of a language that one task gathers, GiB; its size is taken from the paper's Table 6",
+    )
+
+    def languages_of(self, crawl: str) -> tuple[str, ...]:
+        """The languages that are taken from a dump."""
+        return tuple(lang for lang in self.languages if crawl in self.dumps_of.get(lang, (crawl,)))
+
+
+class ReleaseSettings(ReleaseChoices):
+    """A named set of languages and dumps."""
+
+    dumps: tuple[str, ...] = Field(
+        default=(), max_length=200, description="dumps of the release; empty: all that the store has"
+    )
+    missing_dumps: Literal["fail", "wait"] = Field(
+        default="fail", description="dumps without a finished corpus run: the run fails and names them, or waits"
+    )
+
+    @field_validator("dumps")
+    @classmethod
+    def _dumps_are_ids(cls, dumps: tuple[str, ...]) -> tuple[str, ...]:
+        return _crawl_ids(dumps)
+
+    @model_validator(mode="after")
+    def _dumps_of_are_named(self) -> Self:
+        _check_dumps_of(self, self.dumps)
+        return self
+
+
+class VocabularyChoices(TrainVocabularyConfig, SampleVocabularyConfig, RunSettings):
+    """How large, and from how much text."""
+
+    vocabulary: str = Field(
+        default="", pattern=rf"^$|{NAME_PATTERN}", description="name of the vocabulary; empty: that of the release"
+    )
+
+
+class VocabularySettings(VocabularyChoices, ReleaseName):
+    """One vocabulary of a release."""
+
+    @property
+    def vocabulary_name(self) -> str:
+        return self.vocabulary or self.release
+
+
+class PretrainChoices(EncodeConfig, PretrainConfig, RunSettings):
+    """Size and length of a training run."""
+
+    model_name: str = Field(
+        default="", pattern=rf"^$|{NAME_PATTERN}", description="name of the checkpoint; empty: VOCABULARY-MODEL"
+    )
+
+
+class PretrainSettings(PretrainChoices):
+    """One model of a vocabulary."""
+
+    vocabulary: str = Field(default="cc100", pattern=NAME_PATTERN, description="name of the vocabulary")
+
+    @property
+    def checkpoint_name(self) -> str:
+        return self.model_name or f"{self.vocabulary}-{self.model}"
+
+
+class EvaluateChoices(FinetuningChoices, RunSettings):
+    """What a checkpoint is scored on."""
+
+    benchmarks: tuple[Benchmark, ...] = Field(
+        default=BENCHMARKS, min_length=1, description="benchmarks to fine-tune on and score"
+    )
+    seeds: tuple[int, ...] = Field(
+        default=(1,), min_length=1, max_length=20, description="fine-tuning seeds (paper: 5)"
+    )
+
+
+class EvaluateSettings(EvaluateChoices):
+    """One checkpoint."""
+
+    checkpoint: str = Field(default="cc100-tiny", pattern=NAME_PATTERN, description="name of the checkpoint")
+
+
+class EndToEndSettings(
+    EvaluateChoices, PretrainChoices, VocabularyChoices, ReleaseChoices, DumpChoices, LanguageModelsSettings
+):
+    """The five runs and the language models, one after another."""
+
+    dumps: tuple[str, ...] = Field(min_length=1, max_length=200, description="ids of the dumps, e.g. CC-MAIN-2019-35")
+
+    @field_validator("dumps")
+    @classmethod
+    def _dumps_are_ids(cls, dumps: tuple[str, ...]) -> tuple[str, ...]:
+        return _crawl_ids(dumps)
+
+    @model_validator(mode="after")
+    def _dumps_of_are_named(self) -> Self:
+        _check_dumps_of(self, self.dumps)
+        for crawl in self.dumps:
+            if not self.languages_of(crawl):
+                raise ValueError(f"dumps_of leaves {crawl} without a language: remove the dump or name a language")
+        return self
+
+    @property
+    def vocabulary_name(self) -> str:
+        return self.vocabulary or self.release
+
+    @property
+    def checkpoint_name(self) -> str:
+        return self.model_name or f"{self.vocabulary_name}-{self.model}"
+
+
+def _crawl_ids(dumps: tuple[str, ...]) -> tuple[str, ...]:
+    import re
+
+    for crawl in dumps:
+        if not re.match(CRAWL_PATTERN, crawl):
+            raise ValueError(f"{crawl!r} is no id of a dump: wanted one such as CC-MAIN-2019-35")
+    return tuple(sorted(set(dumps)))
+
+
+def _check_dumps_of(settings: ReleaseChoices, dumps: tuple[str, ...]) -> None:
+    for language, some in settings.dumps_of.items():
+        if language not in settings.languages:
+            raise ValueError(f"dumps_of names {language!r}, which is not among the languages: add or remove it")
+        if not some or (dumps and not set(some) <= set(dumps)):
+            raise ValueError(f"dumps_of {language!r} is {', '.join(some) or 'empty'}: wanted some of the dumps")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One kind of run.
+
+    `summary` is a short sentence for lists of commands; `about` says what a run reads and makes; `stages` stand in the
+    order in which they run; `through`: stages of the manifests that a run builds on whose own inputs it reads as well;
+    `form`: section -> the settings that people choose often (all others stand in a section of rare ones).
+    """
+
+    name: str
+    summary: str
+    about: str
+    settings: type[RunSettings]
+    stages: tuple[str, ...]
+    ingests: tuple[str, ...]
+    form: Mapping[str, tuple[str, ...]]
+    through: tuple[str, ...] = ()
+
+    @property
+    def dag_id(self) -> str:
+        return f"xlmr_{self.name}"
+
+
+LANGUAGE_MODELS = Run(
+    "language_models",
+    "Train a language model for each language.",
+    "Train a KenLM language model for each language, and one fastText language classifier, on the reference text that "
+    "the deployment names. All dumps share them.",
+    LanguageModelsSettings,
+    ("ingest", "train_lid", "train_lm"),
+    ("language-identifier", "label-map", "reference/", "language-models/"),
+    {"Languages": ("languages",), "Language models": ("language_model_order", "language_model_pieces")},
+)
+CORPUS = Run(
+    "corpus",
+    "Turn a dump into scored documents.",
+    "Turn one dump of Common Crawl into documents of each language with their perplexity.",
+    CorpusSettings,
+    ("ingest", "fetch", "extract", "hash_paragraphs", "gather_hashes", "find_duplicates", "deduplicate", "identify",
+     "choose_cut_offs", "filter_perplexity", "filter_documents", "summarize"),
+    ("language-identifier", "label-map", "cut-offs", "filters"),
+    {"Dump": ("crawl", "languages", "kind", "segments"),
+     "Documents": ("dedup", "unit", "mask_contacts"), "Tasks": ("slices", "missing_models")},
+)  # fmt: skip
+RELEASE = Run(
+    "release",
+    "Publish a release of finished dumps.",
+    "Publish the documents of a named set of languages and dumps as Parquet files, each text once. The dumps' corpus "
+    "runs must have finished.",
+    ReleaseSettings,
+    ("find_copies", "regroup", "publish"),
+    (),
+    {"Release": ("release", "dumps", "languages"), "Duplicates": ("near_duplicates",)},
+    through=("summarize",),
+)
+VOCABULARY = Run(
+    "vocabulary",
+    "Train a vocabulary on a release.",
+    "Train one SentencePiece vocabulary for all languages of a release.",
+    VocabularySettings,
+    ("sample_vocabulary", "train_vocabulary"),
+    (),
+    {"Release": ("release", "buckets"), "Vocabulary": ("vocabulary", "vocabulary_size", "alpha", "sample_characters")},
+    through=("publish",),
+)
+PRETRAIN = Run(
+    "pretrain",
+    "Pretrain a model and export it.",
+    "Encode the release with a vocabulary, pretrain one masked language model on it, and export it as a Hugging Face "
+    "folder.",
+    PretrainSettings,
+    ("encode", "pretrain", "export"),
+    (),
+    {"Model": ("vocabulary", "model", "model_name"), "Data": ("buckets", "alpha", "block_tokens"),
+     "Training": ("steps", "batch_blocks", "peak_learning_rate", "warmup_steps", "processes", "seed")},
+    through=("train_vocabulary", "publish"),
+)  # fmt: skip
+EVALUATE = Run(
+    "evaluate",
+    "Fine-tune a model and score it.",
+    "Fine-tune one exported model on each benchmark and seed, score it with the official metrics, and write a report.",
+    EvaluateSettings,
+    ("ingest", "evaluate", "report"),
+    ("benchmarks",),
+    {"Checkpoint": ("checkpoint",), "Benchmarks": ("benchmarks", "seeds", "finetuning")},
+    through=("export", "pretrain", "train_vocabulary"),
+)
+END_TO_END = Run(
+    "end_to_end",
+    "Run everything, from crawl to scores.",
+    "Run everything, one after another: language models, corpus, release, vocabulary, pretraining and evaluation.",
+    EndToEndSettings,
+    ("ingest", "train_lid", "train_lm", *CORPUS.stages[1:], *RELEASE.stages, *VOCABULARY.stages, *PRETRAIN.stages,
+     *EVALUATE.stages[1:]),
+    (*LANGUAGE_MODELS.ingests, "cut-offs", "filters", "benchmarks"),
+    {"Corpus": ("dumps", "languages", "segments", "release"), "Vocabulary": ("vocabulary_size", "alpha"),
+     "Model": ("model", "steps", "batch_blocks"), "Evaluation": ("benchmarks", "seeds")},
+)  # fmt: skip
+
+RUNS = {run.name: run for run in (LANGUAGE_MODELS, CORPUS, RELEASE, VOCABULARY, PRETRAIN, EVALUATE, END_TO_END)}
