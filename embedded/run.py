@@ -1,39 +1,37 @@
-"""The main job on one machine: make the input, start Airflow, trigger the walk, follow it, show the report."""
+"""The main job on one machine: make the input, run the whole flow through Airflow, show the report."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from embedded.airflow import USER, EmbeddedAirflow
+from embedded.airflow.installation import FIRST_DAG, EmbeddedAirflow
+from embedded.airflow.processes import title
+from embedded.deployment import FILE, make_deployment, write_deployment
+from embedded.following import RunFailed, run_dag
 from embedded.inputs import InputChoices, make_inputs
-from pipeline.cli import parse_pairs
-from pipeline.errors import PermanentError, TransientError
-from pipeline.flow import plan
+from pipeline.cli.options import parse_pairs
+from pipeline.deployment import Deployment
+from pipeline.errors import BadConfig, TransientError
 from pipeline.follow import Follower
+from pipeline.plan import Plan
 from pipeline.run_report import present
-from pipeline.settings import RunSettings
+from pipeline.runs import END_TO_END
 from pipeline.store import open_store
 
 log = logging.getLogger(__name__)
 
-DAG_ID = "xlmr_end_to_end"
 DAGS = Path(__file__).resolve().parent.parent / "dags"
-POLL_S = 1.0
 
 
-class RunFailed(PermanentError):
-    """A task failed for good."""
-
-
-class RunStopped(TransientError):
-    """Airflow or a task stopped in a way that may pass."""
+class StillRunning(TransientError):
+    """A process that `down` could not stop."""
 
 
 @dataclass(frozen=True)
@@ -48,76 +46,90 @@ class Choices(InputChoices):
 def run(choices: Choices, console: Console) -> None:
     """The whole of `make run`.  Raises FactoryError or AirflowError with one line."""
     started = time.monotonic()
-    settings = prepare(choices)
-    works = plan(settings)
-    store = open_store(settings.store)
+    deployment = prepare(choices, console)
+    settings = END_TO_END.settings.parse(deployment.defaults[END_TO_END.name])
+    works = Plan(END_TO_END, settings, deployment).works()
+    store = open_store(deployment.store)
     follower = Follower(works, store, console)
     standing = [work for work in works if store.exists(work.key)]
-    console.print(f"store {settings.store}; crawls {', '.join(settings.crawls)}; {len(works)} units of work, "
-                  f"{len(standing)} already there", soft_wrap=True)  # fmt: skip
+    console.print(f"store {deployment.store}; dumps {', '.join(deployment.defaults[END_TO_END.name]['dumps'])}; "
+                  f"{len(works)} units of work, {len(standing)} already there", soft_wrap=True)  # fmt: skip
     with follower.bar:
         for work in standing:
             follower.done(work, True)
     if not follower.finished:
-        _walk(choices, settings, follower, console)
+        run_dag(_airflow(choices.var, deployment, console), settings.values(), follower, console)
     folder = choices.var / "report"
     report = present(store, store.uri(works[-1].key), follower.summary(), folder)
     _show(report, folder, len(standing) == len(works), time.monotonic() - started, console)
 
 
 def up(choices: Choices, console: Console) -> None:
-    settings = prepare(choices)
-    airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, settings.model_dump(mode="json"))
-    airflow.start(die_with_us=False)
-    console.print(f"Airflow: {airflow.url}   user {USER}   password {airflow.secrets.password}   stop it: make down",
-                  soft_wrap=True)  # fmt: skip
+    """Airflow runs until `down`."""
+    begun = time.monotonic()
+    airflow = _airflow(choices.var, prepare(choices, console), console)
+    started = airflow.start(keep=True)
+    took = f"started {', '.join(started)} in {time.monotonic() - begun:.0f} s" if started else "was running already"
+    console.print(f"Airflow {took}: {airflow.url}   stop it: make down", soft_wrap=True)
+    console.print(f"  user admin   password {airflow.secrets.password}      everything", soft_wrap=True)
+    console.print(f"  user viewer  password {airflow.secrets.viewer_password}      to look only", soft_wrap=True)
+    for error in airflow.client.import_errors():
+        console.print(f"a file of DAGs cannot be read: {error}", soft_wrap=True, markup=False)
 
 
 def down(var: Path, console: Console) -> None:
-    stopped = EmbeddedAirflow(var / "airflow", DAGS, {}).stop()
-    console.print("Airflow stopped" if stopped else "Airflow was not running")
+    """Raises StillRunning with what could not be stopped."""
+    airflow = EmbeddedAirflow(var / "airflow", DAGS, {}, _sayer(console))
+    components = airflow.living()
+    ended, remaining = airflow.stop()
+    if remaining:
+        names = ", ".join(title(process) for process in remaining)
+        raise StillRunning(f"Airflow is not stopped: {names} still run; end them (kill -9 PID) and run make down again")
+    if not ended:
+        console.print("Airflow was not running")
+        return
+    below = max(0, ended - len(components))
+    console.print(f"Airflow stopped: {', '.join(components) or 'no component'}, and {below} processes below them; "
+                  "unfinished runs go on at the next make up", soft_wrap=True)  # fmt: skip
 
 
-def prepare(choices: Choices) -> RunSettings:
-    """The input, and the settings of a run over it; kept in var/settings.json for `xlmr`."""
+def cancel(var: Path, run_id: str, console: Console) -> None:
+    airflow = EmbeddedAirflow(var / "airflow", DAGS, {}, _sayer(console))
+    if not airflow.running():
+        raise RunFailed("Airflow is not running: start it with make up")
+    airflow.client.cancel(FIRST_DAG, run_id)
+    console.print(f"run {run_id} is cancelled; what it finished stays in the store", soft_wrap=True)
+
+
+def _airflow(var: Path, deployment: Deployment, console: Console) -> EmbeddedAirflow:
+    return EmbeddedAirflow(var / "airflow", DAGS, deployment.model_dump(mode="json"), _sayer(console))
+
+
+def _sayer(console: Console) -> Callable[[str], None]:
+    return lambda text: console.print(text, soft_wrap=True, markup=False)
+
+
+def prepare(choices: Choices, console: Console) -> Deployment:
+    """The input, and the deployment over it, kept in var/deployment.json for Airflow and `xlmr`.
+
+    Where Airflow runs, its tasks read that file: then places stay as they are, and another store is refused.
+    """
     choices.var.mkdir(parents=True, exist_ok=True)
-    values: dict[str, Any] = make_inputs(choices)
-    values["store"] = choices.store or (choices.var / "store").resolve().as_uri()
-    values["slices"] = min(choices.slices, choices.segments) if choices.segments else choices.slices
-    values |= parse_pairs(choices.pairs)
-    settings = RunSettings.parse(values)
-    text = json.dumps(settings.model_dump(mode="json"), indent=1, sort_keys=True)
-    (choices.var / "settings.json").write_text(text + "\n", encoding="utf-8")
-    return settings
-
-
-def _walk(choices: Choices, settings: RunSettings, follower: Follower, console: Console) -> None:
-    """Trigger the DAG and follow it to its end; stop Airflow afterwards unless it was up before."""
-    airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, settings.model_dump(mode="json"))
-    was_up = airflow.running()
-    begun = time.monotonic()
-    try:
-        airflow.start(die_with_us=True)
-        console.print(f"Airflow ready after {time.monotonic() - begun:.0f} s: {airflow.url}  user {USER}  "
-                      f"password {airflow.secrets.password}", soft_wrap=True)  # fmt: skip
-        run_id = airflow.trigger(DAG_ID, settings.model_dump(mode="json"))
-        _follow(airflow, run_id, follower)
-    finally:
-        if not was_up:
-            airflow.stop()
-
-
-def _follow(airflow: EmbeddedAirflow, run_id: str, follower: Follower) -> None:
-    with follower.bar:
-        while (state := airflow.state(DAG_ID, run_id)) not in ("success", "failed"):
-            follower.poll()
-            time.sleep(POLL_S)
-        follower.poll()
-    if state == "failed":
-        failures = airflow.failures(DAG_ID, run_id)
-        raise RunFailed("the run failed: " + ("; ".join(failures) or f"see {airflow.url}"))
-    if not follower.finished:
-        raise RunStopped("Airflow says success but manifests are missing: run it again")
+    inputs = make_inputs(choices)
+    store = choices.store or (choices.var / "store").resolve().as_uri()
+    slices = min(choices.slices, choices.segments) if choices.segments else choices.slices
+    settings = {"slices": slices} | parse_pairs(choices.pairs, END_TO_END.settings, "--set")
+    deployment = make_deployment(inputs, store, choices.var, settings)
+    airflow = EmbeddedAirflow(choices.var / "airflow", DAGS, {}, _sayer(console))
+    if airflow.running():
+        known = Deployment.load(choices.var / FILE)
+        if known.model_copy(update={"defaults": {}}) != deployment.model_copy(update={"defaults": {}}):
+            raise BadConfig(
+                f"Airflow runs on the store {known.store} with its inputs: run make down first, then this again"
+            )
+    else:
+        write_deployment(deployment, choices.var / FILE)
+    return deployment
 
 
 def _show(report: dict[str, Any], folder: Path, all_there: bool, seconds: float, console: Console) -> None:

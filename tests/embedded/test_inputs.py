@@ -12,7 +12,6 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 import embedded.inputs
-from embedded.airflow import Secrets
 from embedded.benchmarks import to_iob1
 from embedded.debian import AptUnavailable, Archive
 from embedded.inputs import InputChoices, make_inputs
@@ -80,8 +79,8 @@ def test_without_apt_a_slice_of_common_crawl_is_taken(
 ) -> None:
     monkeypatch.setattr(embedded.inputs, "_reachable", lambda url: True)
     found = make_inputs(InputChoices(var=tmp_path))
-    assert (found["source"], found["crawls"]) == ("https://data.commoncrawl.org/", ["CC-MAIN-2019-35"])
-    assert (found["kind"], found["segments"]) == ("wet", 1)
+    assert (found.places["source"], found.settings["dumps"]) == ("https://data.commoncrawl.org/", ["CC-MAIN-2019-35"])
+    assert (found.settings["kind"], found.settings["segments"]) == ("wet", 1)
 
 
 def test_without_apt_and_network_the_small_crawl_is_used_and_said(
@@ -91,20 +90,13 @@ def test_without_apt_and_network_the_small_crawl_is_used_and_said(
     with caplog.at_level(logging.WARNING):
         found = make_inputs(InputChoices(var=tmp_path))
     assert "Common Crawl cannot be reached: using the small crawl" in caplog.text
-    assert found["source"] == (tmp_path / "input" / "small").as_uri() + "/"
-    assert found["languages"] == ["de", "en", "es", "fr", "ru", "sw"]
+    assert found.places["source"] == (tmp_path / "input" / "small").as_uri() + "/"
+    assert found.settings["languages"] == ["de", "en", "es", "fr", "ru", "sw"]
 
 
 def test_a_source_without_a_crawl_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="say which dump"):
         make_inputs(InputChoices(var=tmp_path, source="http://127.0.0.1:1/"))
-
-
-def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
-    first = Secrets.of(tmp_path)
-    assert Secrets.of(tmp_path) == first
-    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
-    assert Secrets.of(tmp_path / "other").password != first.password
 
 
 def test_conll_2002_tags_become_conll_2003_ones() -> None:

@@ -1,0 +1,1 @@
+"""The Airflow of one checkout on this machine: SQLite, LocalExecutor, loopback only."""
