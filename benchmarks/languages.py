@@ -22,7 +22,7 @@ from ccnet.extract import read_documents
 from ccnet.identify import LanguageIdentifier
 from ccnet.language_classifier import CombinedIdentifier, answers, held_out, needed_codes, samples, train_classifier
 from ccnet.languages import LANGUAGES, script_free
-from pipeline.settings import RunSettings
+from pipeline.stages.identify import IdentifyConfig
 from pipeline.stages.train_lid import TrainLidConfig
 from pipeline.tools import find_language_identifier
 
@@ -63,7 +63,7 @@ def scores(truth: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, fl
 
 def kept(truth: Sequence[str], found: Sequence[tuple[str, float]]) -> dict[str, dict[str, int]]:
     """code -> pages, of which right and wrong answers reach the corpus's threshold."""
-    least = RunSettings.model_fields["language_threshold"].default
+    least = IdentifyConfig.model_fields["language_threshold"].default
     rows = {code: {"pages": pages, "right": 0, "wrong": 0} for code, pages in sorted(Counter(truth).items())}
     for code, (label, score) in zip(truth, found, strict=True):
         if score >= least:
@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "classifier.bin"
         train_classifier(found, model, epochs=defaults.epochs, seed=defaults.seed)
-        threshold = RunSettings.model_fields["classifier_threshold"].default
+        threshold = IdentifyConfig.model_fields["classifier_threshold"].default
         both = CombinedIdentifier(find_language_identifier(), model, needed, threshold)
         sure = kept(truth, alone.identify(texts)), kept(truth, both.identify(texts))
         before, after = scores(truth, answers(alone, texts)), scores(truth, answers(both, texts))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ccnet.extract
-from benchmarks.corpus import run_ours
 from ccnet.html import extract_text
 from ccnet.recipe import Recipe, make_corpus
 from ccnet.warc import Record, read_records
 
+# The recipe on one file: CPU seconds, seconds by step, the release's folder.
+RunOurs = Callable[[Path, Recipe, Path], tuple[float, dict[str, float], Path]]
 
-def measure_pages(source: Path, recipe: Recipe, folder: Path, sample: int = 300) -> dict[str, Any]:
+
+def measure_pages(source: Path, recipe: Recipe, folder: Path, run_ours: RunOurs, sample: int = 300) -> dict[str, Any]:
     """CPU seconds of the recipe from WARC, once with each extractor, and what the texts share.
 
     `common_words` is the median share of trafilatura's words (main content only) that our text (all visible text) has,

@@ -6,7 +6,7 @@ FROM python:3.11-slim-bookworm
 
 WORKDIR /opt/xlmr
 COPY requirements.txt ./
-RUN pip install --no-cache-dir -c requirements.txt torch numpy safetensors sentencepiece transformers matplotlib rich
+RUN pip install --no-cache-dir -c requirements.txt torch numpy safetensors sentencepiece transformers matplotlib rich scipy jinja2
 COPY training ./training
 COPY evaluation ./evaluation
 
