@@ -39,7 +39,7 @@ def choose_cut_offs(config: ChooseCutOffsConfig, inputs: Inputs, draft: Draft) -
     from ccnet.perplexity import cut_offs, sample_perplexities
 
     if given := inputs.of("ingest"):
-        [table] = inputs.paths(given[0]).values()
+        [table] = inputs.folder(given[0], draft.scratch("cut-offs")).iterdir()
         table_of = read_cut_offs(table)
         found = {code: table_of.get(code, table_of.get(script_free(code))) for code in (*table_of, *LANGUAGES)}
         draft.write_json(CUT_OFFS, {code: asdict(limits) for code, limits in found.items() if limits})

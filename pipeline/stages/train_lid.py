@@ -34,8 +34,11 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     from ccnet.language_classifier import answers, f1_by_language, held_out, needed_codes, samples, train_classifier
 
     reference = [manifest for manifest in inputs.of("ingest") if manifest.unit.startswith(REFERENCE)]
-    files = [path for manifest in reference for _, path in sorted(inputs.paths(manifest).items())]
-    texts = {path.name.split(".")[0]: _lines(path) for path in files if path.name.endswith((".txt", ".txt.gz"))}
+    folder = draft.scratch("reference")
+    for manifest in reference:
+        inputs.folder(manifest, folder)
+    files = [path for path in sorted(folder.iterdir()) if path.name.endswith((".txt", ".txt.gz"))]
+    texts = {path.name.split(".")[0]: _lines(path) for path in files}
     found = samples(texts, config.classifier_characters)
     draft.add({"samples": sum(map(len, found.values())), "languages_with_text": len(found)})
     if not found:
@@ -70,7 +73,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 STAGE = Stage(
     name="train_lid",
-    version=2,
+    version=3,
     config=TrainLidConfig,
     body=train_lid,
     needs={"ingest": named("language-identifier", "label-map", REFERENCE)},

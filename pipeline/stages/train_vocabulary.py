@@ -36,7 +36,8 @@ def train_vocabulary(config: TrainVocabularyConfig, inputs: Inputs, draft: Draft
     from training.vocabulary import train_on_samples
 
     samples = inputs.of("sample_vocabulary")
-    files = [inputs.path(manifest, LINES) for manifest in samples if manifest.counts["lines"]]
+    read = [manifest for manifest in samples if manifest.counts["lines"]]
+    files = [inputs.folder(manifest, draft.scratch(f"samples/{manifest.unit}")) / LINES for manifest in read]
     counts = train_on_samples(
         files,
         draft.path(MODEL),
