@@ -29,12 +29,12 @@ MOST_S, MOST_RATIO = 3.0, 2.2
 PLANNING = """
 import json, sys, time
 from pathlib import Path
-from pipeline.cli.options import read_settings_file
+from pipeline.json_file import read_json_object
 from pipeline.deployment import Deployment
 from pipeline.plan import Plan
 from pipeline.runs import END_TO_END
 from pipeline import stages
-settings = END_TO_END.settings.parse(read_settings_file(Path(sys.argv[1])) | {"slices": int(sys.argv[2])})
+settings = END_TO_END.settings.parse(read_json_object(Path(sys.argv[1]), "settings") | {"slices": int(sys.argv[2])})
 for name in END_TO_END.stages:
     stages.load(name)
 wall, cpu = time.perf_counter(), time.process_time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -54,7 +55,7 @@ class PlainReader:
         return self._end - buffered
 
 
-class MemberReader:
+class MemberReader(ABC):
     """A compressed file of many members."""
 
     bad = truncated = ""
@@ -87,9 +88,9 @@ class MemberReader:
         """`start`, the member from which the file can be read on."""
         return start
 
+    @abstractmethod
     def _inflate(self) -> bytes:
         """Inflate some of the pending bytes.  Raises ValueError where they are broken."""
-        raise NotImplementedError
 
     def _given(self, out: bytes, rest: bytes, ended: bool) -> bytes:
         """Note what one step gave, and what it left of the pending bytes."""

@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from ccnet.languages import LANGUAGES
 from dags.installation import CRAWLS, DEPLOYMENT
+from pipeline.json_file import read_json_object
 from pipeline.runs import Run
 
 RARE = "More settings"
@@ -48,10 +49,9 @@ def given(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_spec(name: str) -> dict[str, Any]:
     """The settings of a release in a file of the deployment's folder; what belongs to other runs is left."""
-    from pipeline.cli.options import read_settings_file
     from pipeline.runs import RELEASE
 
-    values = read_settings_file(Path(DEPLOYMENT.release_specs) / f"{name}.json")
+    values = read_json_object(Path(DEPLOYMENT.release_specs) / f"{name}.json", "settings")
     return {field: value for field, value in values.items() if field in RELEASE.settings.model_fields}
 
 

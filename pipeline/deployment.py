@@ -5,7 +5,6 @@ The command line takes it by --deployment, Airflow by the environment variable X
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import BadConfig
+from pipeline.json_file import read_json_object
 from pipeline.tools import LANGUAGE_IDENTIFIER
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
@@ -82,15 +82,7 @@ class Deployment(BaseModel):
     @classmethod
     def load(cls, path: Path) -> Deployment:
         """Read the file.  Raises BadConfig with one line for all faults."""
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadConfig(f"{path}: {error.strerror}: wanted a deployment file (JSON)") from error
-        except ValueError as error:
-            raise BadConfig(f"{path}: {error}: wanted a deployment file (JSON)") from error
-        if not isinstance(found, dict):
-            raise BadConfig(f"{path}: a {type(found).__name__}: wanted a deployment file, a JSON object")
-        return cls.parse(found, str(path))
+        return cls.parse(read_json_object(path, "the deployment"), str(path))
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "deployment") -> Deployment:

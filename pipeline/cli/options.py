@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pipeline.deployment import DEFAULT_FILE, VARIABLE, Deployment
 from pipeline.errors import BadConfig
+from pipeline.json_file import read_json_object
 from pipeline.runs import Run, RunSettings
 from pipeline.store import ArtifactStore, FileStore, open_store
 
@@ -66,20 +67,10 @@ def _replaced(unit: str, given: Mapping[str, Any]) -> bool:
 
 def read_settings(run: Run, deployment: Deployment, settings_file: Path | None, pairs: tuple[str, ...]) -> RunSettings:
     """The file, else the deployment's defaults; then --set.  Raises BadConfig."""
-    values = read_settings_file(settings_file) if settings_file else dict(deployment.defaults.get(run.name, {}))
+    values = (
+        read_json_object(settings_file, "settings") if settings_file else dict(deployment.defaults.get(run.name, {}))
+    )
     return run.settings.parse(values | parse_pairs(pairs, run.settings, "--set"))
-
-
-def read_settings_file(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadConfig(f"{path}: {error.strerror}: wanted a JSON file of settings") from error
-    except ValueError as error:
-        raise BadConfig(f"{path}: {error}: wanted a JSON file of settings") from error
-    if not isinstance(found, dict):
-        raise BadConfig(f"{path}: wanted a JSON object of settings, found {type(found).__name__}")
-    return found
 
 
 def parse_pairs(pairs: Sequence[str], model: type[BaseModel], option: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.cli.options import read_settings_file
 from pipeline.deployment import ROOT, Deployment
 from pipeline.dump_amounts import DUMP, FROM_ONE_DUMP, identified_bytes, share_of
 from pipeline.estimate import (
@@ -24,6 +23,7 @@ from pipeline.estimate import (
     estimate,
     estimate_table,
 )
+from pipeline.json_file import read_json_object
 from pipeline.plan import Plan
 from pipeline.runs import CORPUS, END_TO_END, RUNS
 
@@ -33,7 +33,7 @@ def corpus(**choices: Any) -> Plan:
 
 
 def cc100(**choices: Any) -> Plan:
-    values = read_settings_file(ROOT / "releases" / "cc100.json") | choices
+    values = read_json_object(ROOT / "releases" / "cc100.json", "settings") | choices
     return Plan(END_TO_END, END_TO_END.settings.parse(values), Deployment())
 
 

@@ -19,9 +19,9 @@ import pytest
 
 from ccnet.languages import LANGUAGES
 from embedded.crawls import CrawlFolder, make_small_crawls
-from pipeline.cli.options import read_settings_file
 from pipeline.deployment import Deployment
 from pipeline.errors import BadInput, StoreUnavailable
+from pipeline.json_file import read_json_object
 from pipeline.plan import Plan, select
 from pipeline.runner import run_work
 from pipeline.runs import END_TO_END, LANGUAGE_MODELS, EndToEndSettings, LanguageModelsSettings
@@ -188,7 +188,7 @@ def test_a_store_that_cannot_be_reached_is_one_line_and_something_to_try_again(t
 
 
 def test_the_shipped_release_states_the_papers_languages_and_dumps() -> None:
-    release = EndToEndSettings.parse(read_settings_file(ROOT / "releases" / "cc100.json"))
+    release = EndToEndSettings.parse(read_json_object(ROOT / "releases" / "cc100.json", "settings"))
     assert set(release.languages) == {code for code, known in LANGUAGES.items() if known.paper_gib is not None}
     assert (len(release.languages), len(release.dumps), release.buckets) == (100, 12, ("head", "all"))
     assert [len(release.dumps_of.get(code, release.dumps)) for code in ("en", "zh-Hans", "sw")] == [1, 1, 12]

@@ -158,7 +158,8 @@ def test_a_deployment_that_is_not_there_is_said_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"), [("", "wanted a deployment file"), ("[]", "a JSON object"), ('{"root": 1}', "root: Extra")]
+    ("written", "said"),
+    [("", "wanted a JSON file of the deployment"), ("[]", "wanted a JSON object"), ('{"root": 1}', "root: Extra")],
 )
 def test_what_is_no_deployment_is_refused(tmp_path: Path, written: str, said: str) -> None:
     path = tmp_path / "deployment.json"
