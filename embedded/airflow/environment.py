@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from embedded.airflow.processes import DATABASE, MARK
-from pipeline.deployment import VARIABLE
+from pipeline.deployment_file import VARIABLE
 
 ADMIN, VIEWER = "admin", "viewer"  # names, and roles of SimpleAuthManager
 PASSWORDS = "passwords.json"
