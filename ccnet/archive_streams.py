@@ -201,8 +201,16 @@ def is_zstd(magic: bytes) -> bool:
 def _zstd_decoder(dictionary: bytes) -> zstandard.ZstdDecompressor:
     import zstandard
 
-    known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-    return zstandard.ZstdDecompressor(dict_data=known, max_window_size=MAX_WINDOW_BYTES)
+    plain = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+    if not dictionary:
+        return plain
+    try:
+        known = zstandard.ZstdCompressionDict(dictionary)
+        decoder = zstandard.ZstdDecompressor(dict_data=known, max_window_size=MAX_WINDOW_BYTES)
+        decoder.decompressobj()  # the dictionary is read here
+    except zstandard.ZstdError:
+        return plain  # to which the frames are broken, each of its own
+    return decoder
 
 
 def _zstd_dictionary(file: BinaryIO) -> bytes:

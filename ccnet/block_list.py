@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from ada_url import URL
+
+from ccnet.document import CorpusError
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 PLAIN_HOST = re.compile(
@@ -52,24 +57,22 @@ class BlockList:
     def __bool__(self) -> bool:
         return bool(self.hosts or self.addresses)
 
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> Self:
+        """The list of these lines.  Raises ValueError."""
+        found = cls()
+        for line in lines:
+            found.add(line)
+        return found
+
     def add(self, line: str) -> None:
         """Take in one line.  Raises ValueError where it names no host."""
-        for entry in _entries(line):
-            if PLAIN_HOST.fullmatch(entry):
-                self.hosts.add(entry.removesuffix("."))
-                continue
-            scheme = SCHEME.match(entry)
-            url = URL(entry if scheme else f"http://{entry}")
-            host = url.hostname.removesuffix(".")
-            if not host:
-                raise ValueError("no host")
-            stated = PORT.match(entry[scheme.end() :] if scheme else entry)
-            port = int(stated.group(1)) if stated else None
-            path, query = _path(url), _query(url)
-            if port is None and path == b"/" and not query:
+        for entry in entries_of(line):
+            host, address = parse_entry(entry)
+            if address is None:
                 self.hosts.add(host)
             else:
-                self.addresses.setdefault(host, []).append(Address(port, path, query or None))
+                self.addresses.setdefault(host, []).append(address)
 
     def blocks(self, url: str) -> bool:
         """Whether an address is on the list; one that is none is not."""
@@ -79,13 +82,73 @@ class BlockList:
             return False
         port = int(parts.port or STANDARD_PORTS.get(parts.protocol, 0))
         path, query = _path(parts), _query(parts)
-        for host in _with_parents(parts.hostname.removesuffix(".")):
+        for host in with_parents(parts.hostname.removesuffix(".")):
             if host in self.hosts or any(found.covers(port, path, query) for found in self.addresses.get(host, ())):
                 return True
         return False
 
 
-def _entries(line: str) -> Iterable[str]:
+def read_block_list(path: Path) -> BlockList:
+    """The list in a file; empty where there is none.  Raises CorpusError naming file and line."""
+    found = BlockList()
+    for number, line in numbered_lines(path):
+        with _named(path, number, line):
+            found.add(line)
+    return found
+
+
+def read_entries(path: Path) -> Iterator[tuple[str, str]]:
+    """Each entry of a file with its host, in order.  Raises CorpusError naming file and line."""
+    for number, line in numbered_lines(path):
+        with _named(path, number, line):
+            found = [(entry, parse_entry(entry)[0]) for entry in entries_of(line)]
+        yield from found
+
+
+@contextmanager
+def _named(path: Path, number: int, line: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise CorpusError(
+            f"{path.name} line {number}: {line!r}: {error}: wanted a host, host:port, host/path or an address"
+        ) from error
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines that say something; none where there is no such file.  Raises CorpusError naming the line that
+    is no UTF-8."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for number, data in enumerate(file, 1):
+            try:
+                line = data.decode("utf-8").removeprefix("\ufeff").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                found = ascii(data.rstrip().decode("latin-1"))
+                raise CorpusError(f"{path.name} line {number}: {found}: {error.reason}: wanted UTF-8") from error
+            if line.strip() and not line.startswith("#"):
+                yield number, line
+
+
+def parse_entry(entry: str) -> tuple[str, Address | None]:
+    """The host that an entry speaks of, and what it blocks there (None: all).  Raises ValueError."""
+    if PLAIN_HOST.fullmatch(entry):
+        return entry.removesuffix("."), None
+    scheme = SCHEME.match(entry)
+    url = URL(entry if scheme else f"http://{entry}")
+    host = url.hostname.removesuffix(".")
+    if not host:
+        raise ValueError("no host")
+    stated = PORT.match(entry[scheme.end() :] if scheme else entry)
+    port = int(stated.group(1)) if stated else None
+    path, query = _path(url), _query(url)
+    if port is None and path == b"/" and not query:
+        return host, None
+    return host, Address(port, path, query or None)
+
+
+def entries_of(line: str) -> Iterable[str]:
     """The hosts or addresses of a line, without its comment.  Raises ValueError where it has other words."""
     line = COMMENT.sub("", line).strip()
     if address := HOSTS_FILE.match(line):
@@ -106,7 +169,16 @@ def _query(url: URL) -> bytes:
     return unquote_to_bytes(url.search.removeprefix("?"))
 
 
-def _with_parents(host: str) -> Iterator[str]:
+def host_of(url: str) -> str:
+    """The host as the URL standard writes it, without the port; "" where the address is none."""
+    try:
+        return str(URL(url).hostname).removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def with_parents(host: str) -> Iterator[str]:
+    """A host, then the domains that it lies in: a.b.example, b.example, example."""
     yield host
     if host[-1:].isdigit() or host.startswith("["):
         return  # an IP address has none

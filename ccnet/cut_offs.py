@@ -43,8 +43,10 @@ def read_cut_offs(path: Path) -> dict[str, CutOffs]:
             head, tail = ([float(value) for value in rows[1 + percentile][1:]] for percentile in (30, 60))
             found = {language: CutOffs(*at) for language, *at in zip(rows[0][1:], head, tail, strict=True)}
     except (IndexError, ValueError, TypeError, csv.Error, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        why = "its rows are too short" if isinstance(error, IndexError) else said
         raise CorpusError(
-            f"{path}: {error}: wanted columns language, percentile_30, percentile_60, or CCNet's cutoff.csv"
+            f"{path}: {why}: wanted columns language, percentile_30, percentile_60, or CCNet's cutoff.csv"
         ) from error
     for language, at in found.items():
         if not 0 <= at.head <= at.tail < math.inf:

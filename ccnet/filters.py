@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ccnet.block_list import BlockList
+from ccnet.block_list import BlockList, numbered_lines, read_block_list
+from ccnet.contacts import ContactKind, mask_contacts
 from ccnet.document import CorpusError
+from ccnet.robots import RobotsRules
 from ccnet.shards import COMPRESSION, SCORED, open_writer, read_batches
 from ccnet.signals import SIGNALS, add_signals
 
@@ -26,11 +29,6 @@ FILTERED = pa.schema([*SCORED, *SIGNALS])
 EXCLUDED = pa.schema([*FILTERED, ("reason", pa.string())])
 BLOCKED, BOILERPLATE, THRESHOLDS = "blocked-urls.txt", "boilerplate.txt", "thresholds.tsv"
 COLUMNS = (*SIGNALS.names, "language_score", "perplexity", "length", "nlines")
-EMAIL = re.compile(r"\b[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}\b")
-BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-IPV4 = re.compile(rf"(?<![\w.])(?:{BYTE}\.){{3}}{BYTE}(?![\w.]*\d)")
-IPV6 = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}(?![\w:])")
-MASKS = ((EMAIL, "<EMAIL>"), (IPV4, "<IP>"), (IPV6, "<IP>"))
 
 Limits = dict[str, dict[str, tuple[float, float]]]  # language or * -> column -> least, most
 
@@ -42,7 +40,13 @@ class Filters:
     blocked: BlockList = field(default_factory=BlockList)
     boilerplate: tuple[re.Pattern[str], ...] = ()
     limits: Limits = field(default_factory=dict)
-    mask: bool = False
+    mask: tuple[ContactKind, ...] = ()
+    robots: RobotsRules | None = None
+
+    @property
+    def read_text(self) -> bool:
+        """Whether more is asked than robots.txt, which needs no text; then signals are measured."""
+        return self.robots is None or bool(self.blocked or self.boilerplate or self.limits or self.mask)
 
     def reason(self, row: dict[str, Any]) -> str:
         """Why the document goes: blocked_url, or the column that is out of bounds; "" where it stays."""
@@ -55,26 +59,19 @@ class Filters:
         return ""
 
 
-def read_filters(folder: Path, *, mask: bool = False) -> Filters:
+def read_filters(folder: Path) -> Filters:
     """The filters that a folder states.  Raises CorpusError naming file and line."""
-    if not mask and not any((folder / name).is_file() for name in (BLOCKED, BOILERPLATE, THRESHOLDS)):
+    if not any((folder / name).is_file() for name in (BLOCKED, BOILERPLATE, THRESHOLDS)):
         raise CorpusError(f"{folder.name}: holds none of {BLOCKED}, {BOILERPLATE}, {THRESHOLDS}: wanted one of them")
-    blocked = BlockList()
-    for number, line in _lines(folder / BLOCKED):
-        try:
-            blocked.add(line)
-        except ValueError as error:
-            raise CorpusError(
-                f"{BLOCKED} line {number}: {line!r}: {error}: wanted a host, host:port, host/path or an address"
-            ) from error
+    blocked = read_block_list(folder / BLOCKED)
     patterns: list[re.Pattern[str]] = []
     limits: Limits = {}
-    for number, line in _lines(folder / BOILERPLATE):
+    for number, line in numbered_lines(folder / BOILERPLATE):
         try:
             patterns.append(re.compile(line))
         except re.error as error:
             raise CorpusError(f"{BOILERPLATE} line {number}: {line!r}: {error}: wanted a regular expression") from error
-    for number, line in _lines(folder / THRESHOLDS):
+    for number, line in numbered_lines(folder / THRESHOLDS):
         try:
             language, column, least, most = line.split("\t")
             bounds = float(least or "-inf"), float(most or "inf")
@@ -87,7 +84,7 @@ def read_filters(folder: Path, *, mask: bool = False) -> Filters:
                 f"tabs; columns: {columns}"
             ) from error
         limits.setdefault(language, {})[column] = bounds
-    return Filters(blocked, tuple(patterns), limits, mask)
+    return Filters(blocked, tuple(patterns), limits)
 
 
 def filter_shard(
@@ -97,16 +94,17 @@ def filter_shard(
     excluded: Path | None = None,
     on_batch: Callable[[pa.RecordBatch], None] = lambda batch: None,
 ) -> Counter[str]:
-    """Write what stays with its signals, and, where asked, what goes with its reason.  `on_batch` sees what stays.
+    """Write what stays, and, where asked, what goes with its reason.  `on_batch` sees what stays.
 
-    Paragraphs go first, then signals are taken, then documents go, then emails and IP addresses are masked.
+    Pages that robots.txt disallows go first, then paragraphs, then signals are taken and become columns, then documents
+    go, then contacts are masked.  Where robots.txt alone is asked, what stays is as it was.
     """
     counts: Counter[str] = Counter()
-    with open_writer(output, FILTERED) as writer:
+    with open_writer(output, FILTERED if filters.read_text else SCORED) as writer:
         aside = pq.ParquetWriter(excluded, EXCLUDED, **COMPRESSION) if excluded else None
         try:
             for batch in read_batches(documents):
-                kept, gone = _filter_batch(batch, filters, counts)
+                kept, gone = _filter_batch(batch, filters, counts, with_gone=aside is not None)
                 writer.write_batch(kept)
                 on_batch(kept)
                 if aside is not None and gone.num_rows:
@@ -118,6 +116,28 @@ def filter_shard(
 
 
 def _filter_batch(
+    batch: pa.RecordBatch, filters: Filters, counts: Counter[str], *, with_gone: bool
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """What stays, and what goes where that is wanted."""
+    if filters.robots is None:
+        return _filter_rows(batch, filters, counts)
+    allowed = pa.array([filters.robots.allows(url) for url in batch.column("url").to_pylist()], pa.bool_())
+    disallowed, batch = batch.filter(pc.invert(allowed)), batch.filter(allowed)
+    counts.update(documents_in=disallowed.num_rows, dropped_robots_txt=disallowed.num_rows)
+    gone = _with_reason(disallowed.slice(0, disallowed.num_rows if with_gone else 0), "robots_txt")
+    if not filters.read_text:
+        counts.update(documents_in=batch.num_rows, documents_kept=batch.num_rows)
+        return batch, gone
+    kept, filtered = _filter_rows(batch, filters, counts)
+    return kept, pa.concat_batches([gone, filtered])
+
+
+def _with_reason(batch: pa.RecordBatch, reason: str) -> pa.RecordBatch:
+    rows = add_signals(batch).to_pylist() if batch.num_rows else []
+    return pa.RecordBatch.from_pylist([row | {"reason": reason} for row in rows], schema=EXCLUDED)
+
+
+def _filter_rows(
     batch: pa.RecordBatch, filters: Filters, counts: Counter[str]
 ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     rows = [_without_boilerplate(row, filters.boilerplate, counts) for row in batch.to_pylist()]
@@ -130,7 +150,7 @@ def _filter_batch(
         if reason:
             gone.append(row | {"reason": reason})
         else:
-            kept.append(_masked(row, counts) if filters.mask else row)
+            kept.append(_masked(row, filters.mask, counts) if filters.mask else row)
     return pa.RecordBatch.from_pylist(kept, schema=FILTERED), pa.RecordBatch.from_pylist(gone, schema=EXCLUDED)
 
 
@@ -146,30 +166,6 @@ def _without_boilerplate(
     return row | {"text": text, "line_ids": [line for line, _ in stay], "length": len(text), "nlines": len(stay)}
 
 
-def _masked(row: dict[str, Any], counts: Counter[str]) -> dict[str, Any]:
-    text = mask_contacts(row["text"], counts)
+def _masked(row: dict[str, Any], kinds: Sequence[ContactKind], counts: Counter[str]) -> dict[str, Any]:
+    text = mask_contacts(row["text"], counts, kinds, row["language"])
     return row | {"text": text, "length": len(text)}
-
-
-def mask_contacts(text: str, counts: Counter[str]) -> str:
-    """The text with emails and IP addresses masked and counted."""
-    for pattern, mark in MASKS:
-        text, times = pattern.subn(mark, text)
-        counts[f"masked_{mark.strip('<>').lower()}"] += times
-    return text
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines that say something; none where there is no such file.  Raises CorpusError naming the line that
-    is no UTF-8."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for number, data in enumerate(file, 1):
-            try:
-                line = data.decode("utf-8").removeprefix("\ufeff").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                found = ascii(data.rstrip().decode("latin-1"))
-                raise CorpusError(f"{path.name} line {number}: {found}: {error.reason}: wanted UTF-8") from error
-            if line.strip() and not line.startswith("#"):
-                yield number, line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import fasttext
@@ -23,6 +24,17 @@ from ccnet.shards import IDENTIFIED, read_batches
 LABEL_PREFIX = "__label__"
 ISO_LABEL = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 CLOSE = 1e-5  # of a score to a rounding boundary or to the next score; the two computations differ by 4e-7 at most
+
+
+class Verdict(StrEnum):
+    """What several identifiers make of a text."""
+
+    ALONE = "alone"  # one names the language, or there is one only
+    AGREED = "agreed"
+    UNSURE = "unsure"  # the label is the first one's, and is not to be trusted
+
+
+Answer = tuple[str, float, Verdict]
 
 
 class LanguageIdentifier:
@@ -54,6 +66,10 @@ class LanguageIdentifier:
         """
         found = self._labels([text.replace("\n", "") for text in texts])
         return [(self._code_of.get(label, label), score) for label, score in found]
+
+    def identify_all(self, texts: Sequence[str]) -> list[Answer]:
+        """`identify`, with what other identifiers say."""
+        return [(label, score, Verdict.ALONE) for label, score in self.identify(texts)]
 
     def _labels(self, lines: Sequence[str]) -> list[tuple[str, float]]:
         if self._batches is None:
@@ -101,7 +117,8 @@ def identify_shard(
     to the LANG.parquet of its language.
 
     lid.176 says `zh` and `my`; where zh-Hans, zh-Hant or my_zaw is wanted the script decides.  Per-language counts
-    are `kept_LANG`.  `paragraphs`: each line is a row, named and counted of its own.  `sample` takes of what is kept.
+    are `kept_LANG`; of several identifiers also `agreed_LANG` (of the kept) and `unsure_LANG` (by the first's label).
+    `paragraphs`: each line is a row, named and counted of its own.  `sample` takes of what is kept.
     """
     counts: Counter[str] = Counter()
     with PartWriters(lambda language: folder / f"{language}.parquet", by=("language",)) as writers:
@@ -125,7 +142,7 @@ def identify_batch(
     """The documents of a batch that `identify_shard` keeps, with their language."""
     rows, labels, scores = [], [], []
     texts = batch.column("text").to_pylist()
-    for row, (label, score) in enumerate(identifier.identify(texts)):
+    for row, (label, score, verdict) in enumerate(identifier.identify_all(texts)):
         label = code_by_script(label, texts[row], languages)
         if not texts[row]:  # an empty line alone was left: CCNet asks about no such text
             counts["dropped_empty"] += 1
@@ -133,8 +150,13 @@ def identify_batch(
             counts["dropped_low_score"] += 1
         elif languages and label not in languages:
             counts["dropped_other_language"] += 1
+        elif verdict is Verdict.UNSURE:
+            counts["dropped_unsure"] += 1
+            counts[f"unsure_{label}"] += 1
         else:
             counts[f"kept_{label}"] += 1
+            if verdict is Verdict.AGREED:
+                counts[f"agreed_{label}"] += 1
             rows.append(row)
             labels.append(label)
             scores.append(score)

@@ -23,10 +23,11 @@ MIN_SAMPLES = 20  # less reference text makes no classifier
 BUCKETS, DIMENSION = 1_000_000, 16
 
 
-def samples(texts: Mapping[str, Iterable[str]], max_characters: int) -> dict[str, list[str]]:
-    """Lines joined to samples of about a paragraph, at most `max_characters` a language."""
+def samples(texts: Mapping[str, Iterable[str]], max_characters: int, least: int = MIN_SAMPLES) -> dict[str, list[str]]:
+    """Lines joined to samples of about a paragraph, at most `max_characters` a language; languages with fewer than
+    `least` samples are left out."""
     found = {language: list(_samples(lines, max_characters)) for language, lines in sorted(texts.items())}
-    return {language: texts for language, texts in found.items() if len(texts) >= MIN_SAMPLES}
+    return {language: texts for language, texts in found.items() if len(texts) >= least}
 
 
 def _samples(lines: Iterable[str], max_characters: int) -> Iterator[str]:
@@ -83,6 +84,11 @@ def train_classifier(found: Mapping[str, Sequence[str]], model: Path, *, epochs:
         trained = [text for at, text in enumerate(texts) if at % HELD_OUT]
         times = max(1, min(8, most // (2 * len(trained))))
         rows += [f"{LABEL_PREFIX}{language} {text}" for text in trained * times]
+    fit(rows, model, epochs=epochs, seed=seed)
+
+
+def fit(rows: list[str], model: Path, *, epochs: int, seed: int) -> None:
+    """fastText on lines `__label__CODE text`, in an order that the seed decides."""
     random.Random(seed).shuffle(rows)
     lines = model.with_suffix(".txt")
     lines.write_text("\n".join(rows) + "\n", encoding="utf-8")

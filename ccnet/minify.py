@@ -8,10 +8,12 @@ has a row for each.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ccnet.contacts import CONTACT_KINDS, ContactKind, mask_contacts
+from ccnet.crawl import PermanentCrawlError, WrongFileError
 from ccnet.document import CorpusError
-from ccnet.extract import read_documents
-from ccnet.filters import mask_contacts
+from ccnet.extract import MAX_LOGGED, read_documents
 from ccnet.release import PartWriters, bucket_of, release_parts
 from ccnet.shards import BATCH_DOCUMENTS, COMPRESSION, SCORED
 
+log = logging.getLogger(__name__)
+
 LEFT_OUT = ("text", "title")
 FINGERPRINT = "text_sha256"
+
+# What a release may have masked, the likeliest first.  Its rows do not say it: a text that fits its SHA-256 does.
+MASKED: tuple[tuple[ContactKind, ...], ...] = tuple(
+    kinds for size in (0, 2, 4, 3, 1) for kinds in combinations(CONTACT_KINDS, size)
+)
 
 Fetch = Callable[[str], Path]  # a crawl's path -> the file here
 Row = dict[str, Any]
@@ -73,21 +83,43 @@ def _minify_part(file: pq.ParquetFile, place: Path, counts: Counter[str]) -> Non
 def reproduce_release(minified: Path, fetch: Fetch, target: Path) -> Counter[str]:
     """Rebuild the text from the crawl's files, each read once, and write OUTPUT/lang=LANG/BUCKET-NNNNN.parquet.
 
-    A document that the crawl no longer gives, or whose text differs, is left out and counted.  Raises CorpusError.
+    A document that the crawl no longer gives, or whose text differs, is left out and counted; so are all documents of
+    a file for which `fetch` raises PermanentCrawlError.  Raises CorpusError where none is left.
     """
     rows, schema = _rows_by_file(minified)
     counts: Counter[str] = Counter()
+    masked = list(MASKED)
     with _aside(target) as aside:
         with PartWriters(lambda language, bucket: aside / f"lang={language}" / f"{bucket}-00000.parquet") as writers:
             for path in sorted(rows):
-                found = _rebuild(path, fetch(path), rows[path], counts)
+                if (place := _fetched(path, fetch, len(rows[path]), counts)) is None:
+                    continue
+                found = _rebuild(path, place, rows[path], masked, counts)
                 for start in range(0, len(found), BATCH_DOCUMENTS):
                     writers.write(pa.RecordBatch.from_pylist(found[start : start + BATCH_DOCUMENTS], schema=schema))
         if not writers.documents:
+            lost = {
+                name.removeprefix("dropped_").replace("_", " "): n for name, n in counts.items() if "dropped" in name
+            }
+            why = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()) if count)
             raise CorpusError(
-                f"none of the {counts['documents_in']} documents could be rebuilt: is it the right crawl?"
+                f"none of the {counts['documents_in']} documents could be rebuilt ({why}): is it the right crawl?"
             )
     return counts
+
+
+def _fetched(path: str, fetch: Fetch, documents: int, counts: Counter[str]) -> Path | None:
+    """The file here; None where the crawl has no such file, or none that can be read, and its documents are counted."""
+    try:
+        return fetch(path)
+    except PermanentCrawlError as error:
+        reason = "file_broken" if isinstance(error, WrongFileError) else "file_missing"
+        counts["files_lost"] += 1
+        if counts["files_lost"] <= MAX_LOGGED:
+            log.warning("%s: %d documents dropped: %s", path, documents, error)
+        counts["documents_in"] += documents
+        counts[f"dropped_{reason}"] += documents
+    return None
 
 
 @contextmanager
@@ -123,7 +155,9 @@ def _rows_by_file(minified: Path) -> tuple[dict[str, list[Row]], pa.Schema]:
     return rows, schema
 
 
-def _rebuild(segment: str, path: Path, wanted: Sequence[Row], counts: Counter[str]) -> list[Row]:
+def _rebuild(
+    segment: str, path: Path, wanted: Sequence[Row], masked: list[tuple[ContactKind, ...]], counts: Counter[str]
+) -> list[Row]:
     """The rows of one crawl file with their text, in the order of the crawl and of the release."""
     missing: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in wanted:
@@ -135,7 +169,7 @@ def _rebuild(segment: str, path: Path, wanted: Sequence[Row], counts: Counter[st
             continue
         seen.add((url, digest))
         lines = text.split("\n")
-        texts = [_text_of(row, lines) for row in rows]
+        texts = [_text_of(row, lines, masked) for row in rows]
         found += [
             row | {"title": title, "text": text} for row, text in zip(rows, texts, strict=True) if text is not None
         ]
@@ -150,13 +184,19 @@ def _rebuild(segment: str, path: Path, wanted: Sequence[Row], counts: Counter[st
     return found
 
 
-def _text_of(row: Row, lines: Sequence[str]) -> str | None:
-    """The row's lines, with contacts masked where the release has them masked; None where they are not its text."""
+def _text_of(row: Row, lines: Sequence[str], masked: list[tuple[ContactKind, ...]]) -> str | None:
+    """The row's lines, with those contacts masked that the release has masked; None where they are not its text.
+
+    `masked`: choices of kinds to try, in order; one that fits becomes the second, after no mask at all.
+    """
     text = "\n".join(lines[at] for at in row["line_ids"] if at < len(lines))
-    if _mark(text) == row[FINGERPRINT]:
-        return text
-    masked = mask_contacts(text, Counter())
-    return masked if _mark(masked) == row[FINGERPRINT] else None
+    for at, kinds in enumerate(masked):
+        found = mask_contacts(text, Counter(), kinds, row["language"])
+        if _mark(found) == row[FINGERPRINT]:
+            if at > 1:
+                masked.insert(1, masked.pop(at))
+            return found
+    return None
 
 
 def _documents(segment: str, path: Path) -> Iterator[tuple[str, str, str, str]]:

@@ -53,14 +53,11 @@ def _language_model_table() -> CodePoints:
 def _table(is_deleted: Callable[[str], bool], becomes: Callable[[str], str]) -> CodePoints:
     """What each code point becomes; decimal digits become 0 before anything else is asked."""
     table = np.arange(sys.maxunicode + 1, dtype=np.uint32)
-    for code in chain(*SOUGHT):
-        character = chr(code)
-        if character.isdecimal():
-            table[code] = ord("0")
-        elif is_deleted(character):
-            table[code] = DELETED
-        elif character in PUNCTUATION:
-            table[code] = ord(becomes(character))
+    characters = list(map(chr, chain(*SOUGHT)))
+    changed = {character: DELETED for character in characters if is_deleted(character)}
+    changed |= {mark: ord(becomes(mark)) for mark in PUNCTUATION if mark not in changed}
+    changed |= dict.fromkeys(filter(str.isdecimal, characters), ord("0"))
+    table[[*map(ord, changed)]] = [*changed.values()]
     return table
 
 

@@ -16,13 +16,15 @@ from sentencepiece import sentencepiece_model_pb2
 
 from ccnet.crawl import crawl_of
 from ccnet.document import Bucket, CorpusError
+from ccnet.kenlm_file import MAGIC as KENLM_MAGIC
+from ccnet.kenlm_file import words_fault
 from ccnet.normalize import normalize_for_language_model
 from ccnet.paragraphs import join_paragraphs
 from ccnet.pieces import PieceEncoder
 from ccnet.sample import merge_samples
 from ccnet.shards import SCORED, open_writer, read_batches
 
-KENLM_MAGIC, ARPA_MAGIC = b"mmap lm http://kheafield.com/code", b"\\data\\"
+ARPA_MAGIC = b"\\data\\"
 CHUNK_DOCUMENTS = 128  # normalised at a time: more leave the processor's cache
 ModelFiles = Mapping[str, tuple[Path, Path]]  # language -> sp.model, arpa.bin
 
@@ -79,10 +81,13 @@ def _ngrams(path: Path, method: int = kenlm.LoadMethod.POPULATE_OR_READ) -> kenl
     config = kenlm.Config()
     config.load_method = method
     try:
-        return kenlm.Model(str(path), config)
+        model = kenlm.Model(str(path), config)
     except (OSError, RuntimeError) as error:
         said = re.split(r"threw \w+(?: because `[^']*')?\. ", str(error))[-1].rstrip(")")
         raise CorpusError(f"{path}: {said}: wanted a whole KenLM model") from error
+    if head.startswith(KENLM_MAGIC) and (fault := words_fault(path)):
+        raise CorpusError(f"{path}: {fault}: wanted a whole KenLM model")
+    return model
 
 
 def cut_offs(perplexities: Sequence[float], head: int = 30, tail: int = 60) -> CutOffs:

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from ccnet.archive_check import check_archive
+from ccnet.arrow_alone import use_arrow_alone
 from ccnet.deduplicate import deduplicate_batch
 from ccnet.document import CorpusError
 from ccnet.duplicates import find_duplicates, load_hashes
@@ -32,10 +34,15 @@ from ccnet.perplexity import CutOffs, LanguageModels, ModelFiles, check_model, s
 from ccnet.release import PartWriters
 from ccnet.shards import EXTRACTED, batches_of
 
+if TYPE_CHECKING:
+    from ccnet.block_list import BlockList
+    from ccnet.robots import RobotsRules
+
 Counts = dict[str, Counter[str]]  # step -> counts
 OnFile = Callable[[str, int], None]  # pass, bytes of the file it is through with
 HASHED = pa.schema([*EXTRACTED, ("hashes", pa.list_(pa.uint64()))])
 SCRIPT_CODES = frozenset(("zh-Hans", "zh-Hant", "my_zaw"))  # which the script or encoding of a text decides
+ROBOTS = "robots.parquet"
 SUMMARY = "_release.json"  # readers of Parquet folders pass over names with an underscore
 
 
@@ -49,15 +56,24 @@ class Recipe:
     min_characters: int = 300
     threshold: float = 0.5
     languages: tuple[str, ...] = ()
+    removals: Path | None = None  # a list of hosts and addresses whose pages go (ccnet/block_list.py)
+    robots: tuple[Path, ...] = ()  # `robotstxt` files of the same dump
+    robots_agents: tuple[str, ...] = ()  # the crawlers that they must allow
+
+    @property
+    def opt_out(self) -> tuple[Path, ...]:
+        """Files that decide what goes at the end."""
+        return (*self.robots, *([self.removals] if self.removals else []))
 
     def fingerprint(self, files: Sequence[Path]) -> str:
         """Of the recipe and of its files' names, sizes and times."""
         models = [path for language in sorted(self.models) for path in self.models[language]]
         seen = [
-            [str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in (*files, self.identifier, *models)
+            [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+            for path in (*files, self.identifier, *models, *self.opt_out)
         ]
         limits = {language: [at.head, at.tail] for language, at in self.limits.items()}
-        options = [self.min_characters, self.threshold, self.languages, limits]
+        options = [self.min_characters, self.threshold, self.languages, limits, *self.robots_agents]
         return hashlib.sha256(json.dumps([seen, options], sort_keys=True).encode()).hexdigest()
 
 
@@ -102,10 +118,13 @@ def check_inputs(files: Sequence[Path], output: Path, recipe: Recipe) -> None:
     """What can be told before any work begins.  Raises CorpusError."""
     if output.exists() and not output.is_dir():
         raise CorpusError(f"{output}: is a file: wanted an empty folder, or none")
-    for path in files:
+    for path in (*files, *recipe.robots):
         if fault := check_archive(path):
             raise CorpusError(f"{path}: {fault}: wanted a WARC or WET file")
     _check_languages(recipe)
+    if bool(recipe.robots) != bool(recipe.robots_agents):
+        raise CorpusError("robots: wanted robotstxt files and the names of crawlers, or neither")
+    _removed(recipe.removals)
     for language, (pieces, ngrams) in recipe.models.items():
         if not recipe.languages or language in map(script_free, recipe.languages):
             check_model(pieces, ngrams)
@@ -156,6 +175,8 @@ def _two_passes(
         _check(totals["extract"], files)
         hashes, losses = ([spill.with_suffix(end) for spill in spills] for end in (".hashes.npy", ".duplicates"))
         totals["find_duplicates"] = find_duplicates(hashes, losses)
+        if recipe.robots:
+            _gather_robots(recipe.robots, scratch)
         parts = range(len(files))
         mined = in_order(mine_file, spills, [release] * len(files), parts, [recipe] * len(files))
         for counts, size in zip(mined, sizes, strict=True):
@@ -183,8 +204,9 @@ def mine_file(spill: Path, release: Path, part: int, recipe: Recipe) -> Counts:
     """Second pass: the documents of a file that keep a line and have a known language, scored, to their parts."""
     duplicates = load_hashes(spill.with_suffix(".duplicates"))
     identifier, models = _identifier(recipe.identifier), _models(tuple(recipe.models.items()))
-    steps = ("deduplicate", "identify", "filter_perplexity")
+    steps = ("deduplicate", "identify", "filter_perplexity", *(["opt_out"] if recipe.opt_out else []))
     counts: Counts = {step: Counter() for step in steps}
+    robots, removed = _robots(recipe.robots_agents, spill), _removed(recipe.removals)
     with PartWriters(lambda language, bucket: release / f"lang={language}" / f"{bucket}-{part:05d}.parquet") as writers:
         for batch in _spilled(spill.with_suffix(".arrow")):
             hashes = batch.column("hashes").flatten().to_numpy()
@@ -192,8 +214,50 @@ def mine_file(spill: Path, release: Path, part: int, recipe: Recipe) -> Counts:
             named = identify_batch(
                 kept, identifier, counts["identify"], threshold=recipe.threshold, languages=recipe.languages
             )
-            writers.write(score_batch(named, models, recipe.limits, counts["filter_perplexity"]))
+            scored = score_batch(named, models, recipe.limits, counts["filter_perplexity"])
+            writers.write(_stay(scored, removed, robots, counts["opt_out"]) if recipe.opt_out else scored)
     return counts
+
+
+def _stay(
+    batch: pa.RecordBatch, removed: BlockList | None, robots: RobotsRules | None, counts: Counter[str]
+) -> pa.RecordBatch:
+    """The documents whose pages neither robots.txt nor the removal list takes out."""
+    reasons = [
+        "robots_txt" if robots and not robots.allows(url) else "removal_list" if removed and removed.blocks(url) else ""
+        for url in batch.column("url").to_pylist()
+    ]
+    stays = [not reason for reason in reasons]
+    counts.update(f"dropped_{reason}" for reason in reasons if reason)
+    counts.update(documents_in=len(stays), documents_kept=sum(stays))
+    return batch.filter(pa.array(stays, pa.bool_()))
+
+
+def _removed(path: Path | None) -> BlockList | None:
+    return _block_list(path, path.stat().st_mtime_ns) if path else None
+
+
+@cache
+def _block_list(path: Path, changed_at: int) -> BlockList:
+    from ccnet.block_list import read_block_list  # most runs need none
+
+    return read_block_list(path)
+
+
+def _gather_robots(files: Sequence[Path], scratch: Path) -> None:
+    from ccnet.robots import gather_robots, read_robots
+
+    read_robots(files, scratch / "robots-read.parquet")
+    gather_robots([scratch / "robots-read.parquet"], scratch / ROBOTS)
+
+
+def _robots(agents: Sequence[str], spill: Path) -> RobotsRules | None:
+    if not agents:
+        return None
+    from ccnet.robots import RobotsRules
+
+    urls = (url for batch in _spilled(spill.with_suffix(".arrow")) for url in batch.column("url").to_pylist())
+    return RobotsRules(spill.with_name(ROBOTS), agents, urls)
 
 
 def _spilled(path: Path) -> Iterator[pa.RecordBatch]:
@@ -221,7 +285,7 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Counts]]]:
     from concurrent.futures import ProcessPoolExecutor  # a tenth of what this module's imports take
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=use_arrow_alone) as pool:
         yield pool.map
 
 

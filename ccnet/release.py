@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,10 @@ from ccnet.duplicates import DEFAULT_MEMORY_BYTES, first_copies
 from ccnet.hashing import Hashes
 from ccnet.near_duplicates import NearDuplicates
 from ccnet.shards import COMPRESSION, ROW_GROUP_DOCUMENTS, read_batches
+
+if TYPE_CHECKING:
+    from ccnet.block_list import BlockList
+    from ccnet.decontaminate import Decontamination
 
 PENDING_BYTES = 256 << 20  # rows wait for a row group of sensible size no longer than this
 COPY, KEPT, NEAR = 0, 1, 2  # what becomes of a document: a copy, kept, almost an earlier one
@@ -144,11 +149,18 @@ def _unlike_all_before(documents: Path, stays: NDArray[np.bool_], known: NearDup
 
 
 def regroup(
-    shards: Sequence[tuple[Path, Path]], folder: Path, *, part: int = 0, max_file_bytes: int = 0
+    shards: Sequence[tuple[Path, Path]],
+    folder: Path,
+    *,
+    part: int = 0,
+    max_file_bytes: int = 0,
+    removed: BlockList | None = None,
+    decontamination: Decontamination | None = None,
 ) -> Counter[str]:
     """Gather slices' documents into lang=…/bucket=…/part-PART-00000.parquet, in their order (CCNet's regroup).
 
-    `shards`: documents of a slice and what `find_copies` wrote for it.
+    `shards`: documents of a slice and what `find_copies` wrote for it.  `removed`: whose pages are left out; their
+    copies elsewhere do not take their place.
     """
     counts: Counter[str] = Counter(documents_in=0, documents_kept=0)
     with PartWriters(
@@ -165,9 +177,19 @@ def regroup(
                 counts["documents_in"] += batch.num_rows
                 counts["dropped_text_seen_before"] += int((of_batch == COPY).sum())
                 counts["dropped_near_duplicate"] += int((of_batch == NEAR).sum())
+                if removed:
+                    kept = without(kept, removed)
+                    counts["dropped_removal_list"] += int((of_batch == KEPT).sum()) - kept.num_rows
+                if decontamination:
+                    kept = decontamination.apply(kept, counts)
                 counts["documents_kept"] += kept.num_rows
                 writers.write(kept)
     return counts
+
+
+def without(batch: pa.RecordBatch, removed: BlockList) -> pa.RecordBatch:
+    """The documents of a batch whose pages are not on the list."""
+    return batch.filter(pa.array([not removed.blocks(url) for url in batch.column("url").to_pylist()], pa.bool_()))
 
 
 def release_parts(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ def export_statmt(release: Path, target: Path, buckets: Collection[str] = (), pr
     """
     by_language: dict[str, list[Path]] = {}
     for part in release_parts(release):
+        open_part(part).close()  # before anything is written
         by_language.setdefault(language_of(part), []).append(part)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -23,16 +23,20 @@ class FetchConfig(FetchChoices):
 
 
 def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
-    """Download the slice's files.  A file that came whole is kept when a later one fails or the task is killed."""
+    if not bring(draft, config.source, config.kind, config.segments):
+        raise MissingArtifact(f"{draft.unit}: the crawl has too few files for that many slices: lower `slices`")
+
+
+def bring(draft: Draft, base: str, kind: str, segments: int) -> int:
+    """Download the slice's files of a kind; returns how many there are.  A file that came whole is kept when a later
+    one fails or the task is killed."""
     from ccnet.crawl import CrawlSlice, CrawlSource, PermanentCrawlError, TransientCrawlError, choose_paths
 
     crawl_slice = CrawlSlice.parse(draft.unit)
-    source = CrawlSource(config.source)
+    source = CrawlSource(base)
     state = draft.state()
     try:
-        paths = choose_paths(source.paths(crawl_slice.crawl, config.kind), crawl_slice, config.segments)
-        if not paths:
-            raise MissingArtifact(f"{draft.unit}: the crawl has too few files for that many slices: lower `slices`")
+        paths = choose_paths(source.paths(crawl_slice.crawl, kind), crawl_slice, segments)
         for done, path in enumerate(paths):
             kept = state.folder / path
             if not kept.exists():
@@ -47,6 +51,7 @@ def fetch(config: FetchConfig, inputs: Inputs, draft: Draft) -> None:
         raise BadInput(f"{draft.unit}: {error}") from error
     for path in paths:
         draft.path(path).hardlink_to(state.folder / path)  # kept until the manifest stands
+    return len(paths)
 
 
 STAGE = Stage(name="fetch", version=2, config=FetchConfig, body=fetch, packages=("urllib3",))

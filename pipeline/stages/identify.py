@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.draft import Draft
+from pipeline.errors import BadInput
 from pipeline.needs import all_units, named, same_unit
 from pipeline.shared_settings import CutOffSample, Languages, TextUnit
 from pipeline.stage import Inputs, Stage
-from pipeline.stages.train_lid import CLASSIFIER, CODES, given_identifier
+from pipeline.stages.train_lid import CLASSIFIER, CODES, OPEN, given_identifier
+
+if TYPE_CHECKING:
+    from ccnet.identify import LanguageIdentifier
 
 SAMPLE = "sample.parquet"
+MEASURED = "measured.json"  # language -> precision of its identification on held-out text, where it was measured
+SECOND = "second-identifier"
 DOCUMENTS = "documents"  # the folder of LANG.parquet: what follows reads a language at a time
 
 
@@ -38,18 +45,11 @@ class IdentifyConfig(Languages, TextUnit, CutOffSample):
 
 
 def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
-    from ccnet.identify import LanguageIdentifier, identify_shard
-    from ccnet.language_classifier import CombinedIdentifier
+    from ccnet.identify import identify_shard
+    from ccnet.open_identifier import OpenIdentifier
     from ccnet.sample import LanguageSample
 
-    model, label_map = given_identifier(inputs)
-    identifier = LanguageIdentifier(model, label_map)
-    for manifest in inputs.of("train_lid"):
-        if any(artifact.name == CLASSIFIER for artifact in manifest.artifacts):
-            codes = json.loads(inputs.path(manifest, CODES).read_text(encoding="utf-8"))["recall_of_identifier"]
-            identifier = CombinedIdentifier(
-                model, inputs.path(manifest, CLASSIFIER), codes, config.classifier_threshold, label_map
-            )
+    identifier = _identifier(config, inputs, draft)
     documents = inputs.path(inputs.one("deduplicate"), "documents.parquet")
     sample = LanguageSample(config.cut_off_sample)
     counts = identify_shard(
@@ -62,7 +62,35 @@ def identify(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> None:
         sample=sample,
     )
     sample.write(draft.path(SAMPLE))
+    if isinstance(identifier, OpenIdentifier):
+        draft.write_json(MEASURED, {code: rule.precision for code, rule in identifier.rules.items()})
     draft.add(counts)
+
+
+def _identifier(config: IdentifyConfig, inputs: Inputs, draft: Draft) -> LanguageIdentifier:
+    """The given one; with ours beside it where there is one; with a second where one is given."""
+    from ccnet.identify import LanguageIdentifier
+    from ccnet.language_classifier import CombinedIdentifier
+    from ccnet.open_identifier import OpenIdentifier
+
+    model, label_map = given_identifier(inputs)
+    seconds = [manifest for manifest in inputs.of("ingest") if manifest.unit == SECOND]
+    for manifest in inputs.of("train_lid"):
+        names = {artifact.name for artifact in manifest.artifacts}
+        if OPEN + CLASSIFIER in names:
+            folder = inputs.folder(manifest, draft.scratch("classifier")) / OPEN
+            second = LanguageIdentifier(next(iter(inputs.paths(seconds[0]).values()))) if seconds else None
+            return OpenIdentifier(model, folder, label_map, second=second)
+        if CLASSIFIER in names:
+            codes = json.loads(inputs.path(manifest, CODES).read_text(encoding="utf-8"))["recall_of_identifier"]
+            own = inputs.path(manifest, CLASSIFIER)
+            return CombinedIdentifier(model, own, codes, config.classifier_threshold, label_map)
+    if seconds:
+        raise BadInput(
+            "second_identifier is given, but the language classifier was made without other_text: name that in the "
+            "deployment too and run language-models again, or take second_identifier out"
+        )
+    return LanguageIdentifier(model, label_map)
 
 
 STAGE = Stage(
@@ -70,7 +98,11 @@ STAGE = Stage(
     version=5,
     config=IdentifyConfig,
     body=identify,
-    needs={"deduplicate": same_unit, "ingest": named("language-identifier", "label-map"), "train_lid": all_units},
+    needs={
+        "deduplicate": same_unit,
+        "ingest": named("language-identifier", "label-map", SECOND),
+        "train_lid": all_units,
+    },
     optional=frozenset({"train_lid"}),
     packages=("fasttext", "pyarrow"),
 )

@@ -1,10 +1,11 @@
-"""Our own language classifier for the codes that the identifier lacks or confuses, from reference text."""
+"""Our own language classifier for the codes that the identifier lacks or confuses, from reference text; with text in
+other languages it learns to refuse those."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -13,8 +14,13 @@ from pipeline.needs import named
 from pipeline.shared_settings import Languages
 from pipeline.stage import Inputs, Stage
 
+if TYPE_CHECKING:
+    from ccnet.identify import LanguageIdentifier
+
 CLASSIFIER, CODES = "classifier.bin", "codes.json"
-REFERENCE = "reference/"
+OPEN = "open/"  # what ccnet.open_identifier.OpenIdentifier reads, where there is text in other languages
+REFERENCE, OTHER_TEXT = "reference/", "other-text"
+PRECISION = 0.95
 
 
 class TrainLidConfig(Languages):
@@ -25,26 +31,47 @@ class TrainLidConfig(Languages):
         default=300_000, ge=1000, description="reference text of a language that the classifier reads, characters"
     )
     classifier_epochs: int = Field(default=12, ge=1, le=1000, description="passes of the classifier over the text")
+    classifier_precision: float = Field(
+        default=PRECISION,
+        gt=0,
+        lt=1,
+        exclude_if=lambda value: value == PRECISION,  # so that fingerprints from before this setting stay
+        description="precision on held-out text from which a score of the classifier counts; with other_text only",
+    )
     classifier_seed: int = Field(default=1, ge=0, description="seed of the order of the classifier's samples")
 
 
 def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     """Without reference text, or where the identifier names all wanted languages, there is no classifier."""
     from ccnet.identify import LanguageIdentifier
-    from ccnet.language_classifier import answers, f1_by_language, held_out, needed_codes, samples, train_classifier
+    from ccnet.language_classifier import samples
+    from ccnet.other_text import read_text
 
     reference = [manifest for manifest in inputs.of("ingest") if manifest.unit.startswith(REFERENCE)]
     folder = draft.scratch("reference")
     for manifest in reference:
         inputs.folder(manifest, folder)
     files = [path for path in sorted(folder.iterdir()) if path.name.endswith((".txt", ".txt.gz"))]
-    texts = {path.name.split(".")[0]: _lines(path) for path in files}
-    found = samples(texts, config.classifier_characters)
+    found = samples({path.name.split(".")[0]: read_text(path) for path in files}, config.classifier_characters)
     draft.add({"samples": sum(map(len, found.values())), "languages_with_text": len(found)})
     if not found:
         return
+    identifier = LanguageIdentifier(*given_identifier(inputs))
+    others = [manifest for manifest in inputs.of("ingest") if manifest.unit == OTHER_TEXT]
+    if others:
+        _refusing(config, found, inputs.folder(others[0], draft.scratch(OTHER_TEXT)), identifier, draft)
+    else:
+        _closed(config, found, identifier, draft)
+
+
+def _closed(
+    config: TrainLidConfig, found: Mapping[str, Sequence[str]], identifier: LanguageIdentifier, draft: Draft
+) -> None:
+    from ccnet.identify import LanguageIdentifier
+    from ccnet.language_classifier import answers, f1_by_language, held_out, needed_codes, train_classifier
+
     held = held_out(found)
-    needed = needed_codes(held, LanguageIdentifier(*given_identifier(inputs)), config.languages, config.least_recall)
+    needed = needed_codes(held, identifier, config.languages, config.least_recall)
     draft.add({"codes": len(needed)})
     if not needed:
         return
@@ -56,6 +83,32 @@ def train_lid(config: TrainLidConfig, inputs: Inputs, draft: Draft) -> None:
     draft.write_json(CODES, {"recall_of_identifier": needed, "f1_on_held_out": f1})
 
 
+def _refusing(
+    config: TrainLidConfig,
+    found: Mapping[str, Sequence[str]],
+    folder: Path,
+    identifier: LanguageIdentifier,
+    draft: Draft,
+) -> None:
+    from ccnet.language_classifier import samples
+    from ccnet.open_training import NEVER, OTHER_SAMPLES, train_open_classifier
+    from ccnet.other_text import read_other_text
+
+    others = samples(read_other_text(folder), config.classifier_characters, OTHER_SAMPLES)
+    rules = train_open_classifier(
+        found, others, identifier, config.languages, draft.path(OPEN + CLASSIFIER).parent,
+        precision=config.classifier_precision, least_recall=config.least_recall, epochs=config.classifier_epochs,
+        seed=config.classifier_seed,
+    )  # fmt: skip
+    draft.add(
+        {
+            "codes": sum(rule.alone for rule in rules.values()),
+            "codes_never_believed": sum(rule.threshold >= NEVER for rule in rules.values()),
+            "other_languages": len(set(others) - set(found)),
+        }
+    )
+
+
 def given_identifier(inputs: Inputs) -> tuple[Path, dict[str, str] | None]:
     """The fastText model that was given, and what its labels mean where a table says it."""
     from ccnet.languages import read_label_map
@@ -65,18 +118,12 @@ def given_identifier(inputs: Inputs) -> tuple[Path, dict[str, str] | None]:
     return model, read_label_map(next(iter(inputs.paths(tables[0]).values()))) if tables else None
 
 
-def _lines(path: Path) -> Iterator[str]:
-    opened = gzip.open if path.name.endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8") as file:
-        yield from file
-
-
 STAGE = Stage(
     name="train_lid",
     version=3,
     config=TrainLidConfig,
     body=train_lid,
-    needs={"ingest": named("language-identifier", "label-map", REFERENCE)},
+    needs={"ingest": named("language-identifier", "label-map", OTHER_TEXT, REFERENCE)},
     optional=frozenset({"ingest"}),
     packages=("fasttext",),
     current="classifier",

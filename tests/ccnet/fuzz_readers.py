@@ -22,7 +22,7 @@ from pathlib import Path
 import brotli
 import zstandard
 
-from ccnet.archive_streams import ZSTD_FRAME
+from ccnet.archive_streams import ZSTD_DICTIONARY, ZSTD_FRAME
 from ccnet.document import CorpusError
 from ccnet.extract import extract_files
 from tests.ccnet.odd_archives import GOOD_TEXT, ODD_ARCHIVES, conversion, html, page, raw, response
@@ -101,6 +101,8 @@ def seeds() -> list[bytes]:
         *files,
         *map(without_digests, files),
         *coded(),
+        with_dictionary(packed=False),
+        with_dictionary(packed=True),
         *map(zstandard.compress, map(gzip.decompress, charsets)),
     ]
 
@@ -122,6 +124,16 @@ def coded() -> list[bytes]:
     heads = [(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{named}\r\n\r\n", data) for named, data in bodies.items()]
     heads += [(head.replace("\r", ""), data) for head, data in heads] + [("HTTP/1.1 200 OK\r\n\r\n", body)]
     return [fast_gzip(raw(head, data)) for head, data in heads]
+
+
+def with_dictionary(*, packed: bool) -> bytes:
+    """A .warc.zst whose first frame holds the dictionary of the others, compressed itself or not."""
+    records = [response(html(f"<p>{GOOD_TEXT} {n}</p>" * 5)) for n in range(20)]
+    dictionary = zstandard.train_dictionary(800, [record[:400] for record in records])
+    coder, data = zstandard.ZstdCompressor(dict_data=dictionary), dictionary.as_bytes()
+    data = zstandard.compress(data) if packed else data
+    frame = ZSTD_DICTIONARY + len(data).to_bytes(4, "little") + data
+    return frame + b"".join(map(coder.compress, records[:3]))
 
 
 def without_digests(data: bytes) -> bytes:

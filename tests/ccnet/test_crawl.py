@@ -166,13 +166,13 @@ def test_a_file_that_is_not_what_its_name_says_is_asked_for_again(server: Server
     assert server.starts == [0, 0, 0]  # nothing of the wrong file is gone on with
 
 
-WARC = gzip.compress(response(good_html("a")))
+WARC = gzip.compress(response(good_html("a")), mtime=0)
 WRONG = {
     "nothing": (b"", "it has 0 bytes"),
     "an error text": (ERROR_TEXT, r"it begins with \"<\?xml version='1\.0'.*, which is no gzip"),
     "a page": (b"<!DOCTYPE html><title>Sign in</title>", "begins with '<!DOCTYPE html>.*, which is no gzip"),
     "an error text in gzip": (
-        gzip.compress(ERROR_TEXT),
+        gzip.compress(ERROR_TEXT, mtime=0),
         r"what it holds begins with \"<\?xml .*, which is no WARC record",
     ),
     "half a member": (WARC[:-60], r"does not end well \(truncated_gzip at byte 0\)"),
@@ -202,7 +202,7 @@ def test_a_file_that_stays_wrong_is_refused_by_name(name: str, server: Server, t
         ("a.warc.gz", WARC * 3),
         ("a.warc", gzip.decompress(WARC)),
         ("a.warc.zst", zstandard.compress(gzip.decompress(WARC))),
-        ("en.txt.gz", gzip.compress(b"Any text.")),
+        ("en.txt.gz", gzip.compress(b"Any text.", mtime=0)),
         ("labels.tsv", b""),
         ("page.html", b"<html>"),
     ],

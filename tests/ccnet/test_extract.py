@@ -190,6 +190,10 @@ def test_a_zstandard_archive_is_read_with_its_dictionary(tmp_path: Path, packed:
     assert (counts["dropped_bad_zstd"], counts["dropped_truncated_zstd"], len(rows)) == (1, 1, 39)
     without, _ = extract(b"".join(frames), tmp_path, max_bad_fraction=9)
     assert without["dropped_bad_zstd"] == without["documents_in"] > 0
+    damaged = dictionary.as_bytes()[:8] + b"\xff" * 200
+    head = b"\x5d\x2a\x4d\x18" + len(damaged).to_bytes(4, "little")
+    counts, _ = extract(head + damaged + b"".join(frames), tmp_path, max_bad_fraction=9)
+    assert counts["dropped_bad_zstd"] == counts["documents_in"] > 0
 
 
 def test_a_record_says_where_it_lies(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ccnet.document import CorpusError
-from ccnet.filters import filter_shard, read_filters
+from ccnet.filters import Filters, filter_shard, read_filters
 from ccnet.shards import SCORED
 from ccnet.signals import signals
 
@@ -60,7 +60,7 @@ def test_each_reason_is_counted_and_kept_aside(tmp_path: Path) -> None:
 def test_contacts_are_masked_and_numbers_that_are_none_are_not(tmp_path: Path) -> None:
     no_contacts = "Version 1.2.3.4.5, 3.14, 300.1.1.1, a@b"
     text = f"Write to jane.doe+x@mail.example.org from 192.168.0.17, or 2001:db8:0:0:0:ff00:42:8329.\n{no_contacts}"
-    filter_shard(shard(tmp_path, ("u", "en", text)), read_filters(tmp_path, mask=True), tmp_path / "out.parquet")
+    filter_shard(shard(tmp_path, ("u", "en", text)), Filters(mask=("email", "ip")), tmp_path / "out.parquet")
     [row] = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert row["text"] == f"Write to <EMAIL> from <IP>, or <IP>.\n{no_contacts}"
     assert row["length"] == len(row["text"])

@@ -8,6 +8,8 @@ import hashlib
 import json
 import lzma
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -25,6 +27,7 @@ from embedded.sentences import WORDS, combination, sentence
 from pipeline.tools import LANGUAGE_IDENTIFIER
 from tests.ccnet.gathering import gather
 from tests.ccnet.odd_archives import conversion
+from tests.ccnet.robots_files import answer, write_robots
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "ccnet"
 pytestmark = pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
@@ -57,6 +60,30 @@ def test_a_line_that_pages_of_two_files_have_is_removed_from_both(files: list[Pa
     assert all("menu" not in str(row["text"]) and row["line_ids"] == [1, 2] for row in found)
 
 
+def test_removals_and_robots_txt_take_pages_out_and_leave_the_others_as_they_are(
+    files: list[Path], tmp_path: Path
+) -> None:
+    make_corpus(files, tmp_path / "whole", RECIPE)
+    removals = tmp_path / "removals.txt"
+    removals.write_text("http://a.example/2\n")
+    robots = write_robots(
+        tmp_path / "robots.warc.gz", answer("http://b.example/robots.txt", "User-agent: GPTBot\nDisallow: /4\n")
+    )
+    recipe = replace(RECIPE, removals=removals, robots=(robots,), robots_agents=("GPTBot",))
+    counts = make_corpus(files, tmp_path / "out", recipe)
+    gone = ("http://a.example/2", "http://b.example/4")
+    assert rows(tmp_path / "out") == [row for row in rows(tmp_path / "whole") if row["url"] not in gone]
+    assert counts["opt_out"] == Counter(
+        documents_in=12, documents_kept=10, dropped_removal_list=1, dropped_robots_txt=1
+    )
+    assert make_corpus(files, tmp_path / "two", recipe, workers=2) == counts
+    with pytest.raises(CorpusError, match="wanted robotstxt files and the names of crawlers"):
+        make_corpus(files, tmp_path / "other", replace(recipe, robots_agents=()))
+    removals.write_text("two words\n")
+    with pytest.raises(CorpusError, match=r"removals\.txt line 1: 'two words'"):
+        make_corpus(files, tmp_path / "other", recipe)
+
+
 def test_two_workers_make_what_one_makes(files: list[Path], tmp_path: Path) -> None:
     one = make_corpus(files, tmp_path / "one", RECIPE)
     assert make_corpus(files, tmp_path / "two", RECIPE, workers=2) == one
@@ -85,7 +112,7 @@ def test_files_without_a_document_leave_nothing_and_say_why(files: list[Path], t
     [
         (b"", "it has 0 bytes"),
         (b"<!DOCTYPE html><title>Not found</title>", "begins with '<!DOCTYPE html>.*no WARC record"),
-        (gzip.compress(b"crawl-data/x.warc.gz\n"), "what it holds begins with 'crawl-data/"),
+        (gzip.compress(b"crawl-data/x.warc.gz\n", mtime=0), "what it holds begins with 'crawl-data/"),
     ],
 )
 def test_a_file_that_is_no_archive_is_refused_by_name(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ccnet.crawl import CrawlSource, PermanentCrawlError, TransientCrawlError, WrongFileError
 from ccnet.document import CorpusError
 from ccnet.extract import extract_files
 from ccnet.filters import FILTERED, Filters, filter_shard
@@ -52,7 +54,7 @@ def release(crawl: Path, folder: Path, *, paragraphs: bool, mask: bool) -> list[
     scored = [pa.RecordBatch.from_pylist(named, schema=SCORED)]
     shard, filtered = crawl.with_name("scored.parquet"), crawl.with_name("filtered.parquet")
     pq.write_table(pa.Table.from_batches(join_paragraphs(scored) if paragraphs else scored, SCORED), shard)
-    filter_shard(shard, Filters(mask=mask), filtered)
+    filter_shard(shard, Filters(mask=("email", "ip") if mask else ()), filtered)
     gather([filtered], folder)
     return documents(folder)
 
@@ -90,6 +92,46 @@ def test_each_loss_has_its_reason(crawl: Path, tmp_path: Path) -> None:
     assert documents(tmp_path / "again") == [row for row in rows if row["url"] == "http://box.example/0"][1:]
 
 
+def test_a_crawl_file_that_is_missing_costs_its_documents(crawl: Path, tmp_path: Path) -> None:
+    rows = release(crawl, tmp_path / "release", paragraphs=False, mask=False)
+    minify_release(tmp_path / "release", tmp_path / "mini")
+    part = next((tmp_path / "mini").rglob("*.parquet"))
+    table = pq.ParquetFile(part).read()
+    segments = pa.array(["crawl.warc.gz", "gone.warc.gz"])
+    pq.write_table(table.set_column(table.schema.get_field_index("cc_segment"), "cc_segment", segments), part)
+
+    def fetch(error: Exception) -> Callable[[str], Path]:
+        def give(name: str) -> Path:
+            if name.startswith("gone"):
+                raise error
+            return tmp_path / name
+
+        return give
+
+    errors = {"file_missing": PermanentCrawlError("404"), "file_broken": WrongFileError("an error page")}
+    for reason, error in errors.items():
+        counts = reproduce_release(tmp_path / "mini", fetch(error), tmp_path / reason)
+        assert counts["documents_in"] == 2
+        assert counts["documents_kept"] == counts[f"dropped_{reason}"] == 1
+        assert documents(tmp_path / reason) == rows[:1]
+    with pytest.raises(TransientCrawlError):
+        reproduce_release(tmp_path / "mini", fetch(TransientCrawlError("503")), tmp_path / "later")
+    assert not (tmp_path / "later").exists()
+    crawl.unlink()
+    with pytest.raises(CorpusError, match=r"none of the 2 documents .*\(file missing 2\)"):
+        reproduce_release(tmp_path / "mini", CrawlFolder(tmp_path), tmp_path / "none")
+
+
+class CrawlFolder:
+    """A crawl's files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str) -> Path:
+        return CrawlSource(str(self.folder)).fetch(name, self.folder / "fetched").path
+
+
 def test_what_a_killed_run_left_is_never_read(crawl: Path, tmp_path: Path) -> None:
     rows = release(crawl, tmp_path / "release", paragraphs=False, mask=False)
     for name in ("mini", "again"):
@@ -113,4 +155,4 @@ def test_a_release_of_the_other_kind_is_named(crawl: Path, tmp_path: Path) -> No
     next((tmp_path / "release").rglob("*.parquet")).write_bytes(b"PAR1 and no more")
     with pytest.raises(CorpusError, match=r"\.parquet: .*wanted a Parquet file"):
         minify_release(tmp_path / "release", tmp_path / "third")
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mini", "release", "twice"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mini", "release"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -58,13 +59,16 @@ def test_paragraphs_of_one_page_part_by_bucket(tmp_path: Path, monkeypatch: pyte
         def score(self, batch: object) -> list[float]:
             return [10.0 if len(text) < 8 else 90.0 for text in batch.column("text").to_pylist()]  # type: ignore[attr-defined]
 
-    class English:
-        def identify(self, texts: list[str]) -> list[tuple[str, float]]:
+    class English(LanguageIdentifier):
+        def __init__(self) -> None:
+            pass
+
+        def identify(self, texts: Sequence[str]) -> list[tuple[str, float]]:
             return [("en", 0.9 if len(text) < 8 else 0.7) for text in texts]
 
     monkeypatch.setattr("ccnet.perplexity.LanguageModels", Stub)
     write_documents([Document("u", "", "", "", "short\na longer line\ntiny", "s", 9, 3)], tmp_path / "in.parquet")
-    identify_shard(tmp_path / "in.parquet", English(), tmp_path / "named", paragraphs=True)  # type: ignore[arg-type]
+    identify_shard(tmp_path / "in.parquet", English(), tmp_path / "named", paragraphs=True)
     named = tmp_path / "named" / "en.parquet"
     score_shard(named, {}, {"en": CutOffs(50, 80)}, tmp_path / "out.parquet", paragraphs=True)
     found = [(row["bucket"], row["text"], row["line_ids"], row["perplexity"], row["language_score"])

@@ -13,11 +13,14 @@ from rich.console import Console
 from ccnet.cut_offs import read_cut_offs
 from ccnet.document import CorpusError
 from ccnet.identify import LanguageIdentifier
-from ccnet.perplexity import KENLM_MAGIC, LanguageModel, check_model
+from ccnet.kenlm_file import MAGIC
+from ccnet.language_model import train_language_model
+from ccnet.perplexity import LanguageModel, check_model
 from ccnet.recipe import models_in
+from embedded.written import reference_sentences
 from pipeline.corpus_command import local_corpus, transform
 from pipeline.errors import BadConfig, BadInput, FactoryError
-from pipeline.tools import LANGUAGE_IDENTIFIER
+from pipeline.tools import LANGUAGE_IDENTIFIER, find_tool
 from tests.ccnet.odd_archives import conversion
 
 pytestmark = pytest.mark.skipif(not LANGUAGE_IDENTIFIER.exists(), reason="lid.176 is not installed: make install")
@@ -103,10 +106,29 @@ def test_models_that_are_none_or_were_cut_are_named(tmp_path: Path) -> None:
         with pytest.raises(CorpusError, match=r"en\.sp\.model: .*wanted a whole SentencePiece model"):
             use(pieces, ngrams)
     pieces.write_bytes(b"")
-    for data in (b"<html>", b"", KENLM_MAGIC + b" format version 5\n\0" + bytes(50)):
+    for data in (b"<html>", b"", MAGIC + b" format version 5\n\0" + bytes(50)):
         ngrams.write_bytes(data)
         with pytest.raises(CorpusError, match=r"en\.arpa\.bin: .*wanted .*(KenLM model|build_binary writes)"):
             check_model(pieces, ngrams)
+
+
+def test_a_language_model_that_was_cut_among_its_words_is_refused(tmp_path: Path) -> None:
+    train_language_model(reference_sentences()["en"], tmp_path, lmplz=find_tool("lmplz"),
+                         build_binary=find_tool("build_binary"), order=2, memory="64M")  # fmt: skip
+    pieces, ngrams = tmp_path / "sp.model", tmp_path / "arpa.bin"
+    check_model(pieces, ngrams)
+    whole = ngrams.read_bytes()
+    words = len(whole) - whole.rindex(b"<unk>\0")
+    for cut in (1, words // 2):
+        ngrams.write_bytes(whole[:-cut])
+        for use in (check_model, LanguageModel):
+            with pytest.raises(
+                CorpusError, match=r"arpa\.bin: its list of \d+ words is cut: wanted a whole KenLM model"
+            ):
+                use(pieces, ngrams)
+    ngrams.write_bytes(whole + b"x\0")
+    with pytest.raises(CorpusError, match=r"it has more than \d+ words"):
+        check_model(pieces, ngrams)
 
 
 def test_an_identifier_that_was_cut_is_named_and_crashes_nothing(tmp_path: Path) -> None:
