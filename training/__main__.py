@@ -46,10 +46,13 @@ def main() -> int:
 
 
 def _pretrain(arguments: argparse.Namespace) -> None:
+    from training.child import die_with_parent
     from training.distributed import processes
     from training.loop import Pretraining
     from training.settings import read_settings
 
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        die_with_parent()
     settings = read_settings(arguments.config, arguments.output)
     with processes(settings.timeout_s) as joined:
         Pretraining(settings, joined).run()

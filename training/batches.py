@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.blocks import SPECIALS, open_blocks
+from training.ids import BOS, EOS
 from training.masking import mask_blocks
 from training.order import Order, permute
-from training.vocabulary import BOS, EOS
 
 # B batch, T tokens, S slots
 HELD_OUT_SHARE = 10  # at most one block in ten is held out, ours

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.vocabulary import EOS, UNK, Vocabulary
+from training.ids import EOS, UNK
+from training.vocabulary import Vocabulary
 
 SPECIALS = 2  # <s> before and </s> after
 COUNTS = ("documents", "characters", "words", "tokens", "unknown_tokens", "blocks", "left_over_tokens")

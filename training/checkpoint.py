@@ -12,12 +12,15 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from training.storage import sha256
 
 log = logging.getLogger(__name__)
 
@@ -75,24 +78,45 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], k
 class CheckpointWriter:
     """Writes checkpoints in a thread, one at a time; what fails is raised by the next call."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: Callable[[Path, int], None] | None = None) -> None:
+        """`after(path, keep)` is called with each checkpoint on disk, in the same thread."""
         self._thread = ThreadPoolExecutor(1, "checkpoint")
-        self._pending: Future[Path] | None = None
+        self._pending: Future[None] | None = None
+        self._after = after
 
     def save(self, folder: Path, progress: Progress, tensors: dict[str, Any], keep: int) -> None:
         """Copy the tensors and come back; they may change from then on."""
         self.wait()
         copied = _copied(tensors)
-        self._pending = self._thread.submit(save_checkpoint, folder, progress, copied, keep)
+        self.run(lambda: self._write(folder, progress, copied, keep))
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Other work on the run's files, in the thread."""
+        self.wait()
+        self._pending = self._thread.submit(work)
+
+    def _write(self, folder: Path, progress: Progress, tensors: dict[str, Any], keep: int) -> None:
+        path = save_checkpoint(folder, progress, tensors, keep)
+        if self._after is not None:
+            self._after(path, keep)
 
     def wait(self) -> None:
-        """Until the last checkpoint is on disk."""
+        """Until the last checkpoint is on disk, and sent."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint's folder has the files that its marker states."""
+    try:
+        _read_marker(path)
+    except ValueError:
+        return False
+    return True
 
 
 def newest(folder: Path, run: str) -> Checkpoint | None:
@@ -136,11 +160,6 @@ def _read_marker(path: Path) -> Progress:
     except (OSError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{MARKER}: {type(error).__name__}: {error}") from error
     return progress
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_digest(parts: Any) -> str:

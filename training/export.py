@@ -17,7 +17,8 @@ from torch import Tensor
 
 from training.errors import NotFinite
 from training.hugging_face import from_hugging_face, from_their_config, to_hugging_face, to_their_config
-from training.model import Encoder, EncoderConfig, MaskedLanguageModel
+from training.model import Encoder, MaskedLanguageModel
+from training.sizes import EncoderConfig
 from training.tokenizer import write_tokenizer
 from training.vocabulary import PIECES as PIECES  # evaluation takes the name from here
 from training.vocabulary import Vocabulary

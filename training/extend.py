@@ -10,9 +10,10 @@ from pathlib import Path
 import sentencepiece
 
 from training.export import load_checkpoint
+from training.ids import SHIFT, UNK
 from training.pieces import NORMAL, STEP, read_pieces, with_pieces
 from training.resize import NEW, Resized, report, resized, write_resized
-from training.vocabulary import SHIFT, UNK, Vocabulary
+from training.vocabulary import Vocabulary
 
 SPACE = "\u2581"
 

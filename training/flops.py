@@ -7,7 +7,7 @@ places only: with 12 layers 5 % of the work that is counted is not done.
 from __future__ import annotations
 
 from training.masking import FRACTION
-from training.model import EncoderConfig
+from training.sizes import EncoderConfig
 
 
 def training_flops_per_token(config: EncoderConfig, tokens: int, fraction: float = FRACTION) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.model import EncoderConfig
-from training.vocabulary import BOS, EOS, PAD
+from training.ids import BOS, EOS, PAD
+from training.sizes import EncoderConfig
 
 # Our names of a layer's parts and theirs.
 LAYER_NAMES = {

@@ -1,4 +1,4 @@
-"""The run's files for readers: metrics.jsonl, validation.jsonl, summary.json; and its line in the log."""
+"""The run's files for readers: metrics.jsonl, validation.jsonl, TensorBoard's events, summary.json; its log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from training.batches import Batches
 from training.distributed import Processes
+from training.events import WRITTEN_AT, EventFile
 from training.flops import training_flops_per_token
 from training.metrics import Window, duration, memory_gb, peak_flops
 from training.model import MaskedLanguageModel, parameter_count
@@ -28,14 +30,22 @@ class Journal:
     """
 
     def __init__(
-        self, settings: PretrainSettings, processes: Processes, batches: Batches, model: MaskedLanguageModel
+        self,
+        settings: PretrainSettings,
+        processes: Processes,
+        batches: Batches,
+        model: MaskedLanguageModel,
+        on_row: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        """`on_row` is called with each line of metrics."""
+        self.on_row = on_row
         self.settings, self.processes, self.batches = settings, processes, batches
         self.parameters = parameter_count(model)
         self.flops_per_token = training_flops_per_token(model.encoder.config, settings.block_tokens)
         self.vocabulary_size = model.encoder.config.vocabulary_size
         self.writing = processes.rank == 0
         self.tokens_of_update = settings.batch_blocks * settings.block_tokens
+        self.events: EventFile | None = None
 
     def begin(self, step: int) -> None:
         """Lines after the checkpoint are written again by this run."""
@@ -43,8 +53,11 @@ class Journal:
         self.before = (time.monotonic(), step, 0.0)
         if self.writing:
             self.settings.output.mkdir(parents=True, exist_ok=True)
-            for name in ("metrics.jsonl", "validation.jsonl"):
-                _cut(self.settings.output / name, step)
+            files = [self.settings.output / name for name in ("metrics.jsonl", "validation.jsonl")]
+            for file in files:
+                _cut(file, step)
+            if self.settings.events:
+                self.events = EventFile(Path(self.settings.events), *files)
 
     def write(self, step: int, window: Window, waited_s: float, history: dict[str, Any]) -> None:
         """One line of metrics.  Speeds are over the window, waiting for data is part of them."""
@@ -68,10 +81,15 @@ class Journal:
             "memory_gb": memory_gb(self.processes.device),
             "data_wait_share": round((waited_s - waited_before) / seconds, 5),
             "seconds_left": round(left_s),
+            WRITTEN_AT: round(time.time(), 3),
         }
         history.setdefault("first_loss_nats", row["loss_nats"])
         history["last_loss_nats"] = row["loss_nats"]
         self._append("metrics.jsonl", row)
+        if self.events is not None:
+            self.events.add(row)
+        if self.on_row is not None:
+            self.on_row(row)
         if self.writing:
             loss = "no update taken" if row["loss_nats"] is None else f"loss {row['loss_nats']:.3f} nats"
             log.info("update %d of %d: %s, %.0f tokens/s, %s left",
@@ -81,6 +99,8 @@ class Journal:
         history.setdefault("first_validation", row)
         history["last_validation"] = row
         self._append("validation.jsonl", row)
+        if self.events is not None:
+            self.events.add_validation(row)
         if self.writing:
             log.info("validation after update %d: %.3f nats, perplexity %.1f",
                      row["step"], row["loss_nats"], row["perplexity"])  # fmt: skip
@@ -111,6 +131,10 @@ class Journal:
         }
         path = settings.output / "summary.json"
         path.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def close(self) -> None:
+        if self.events is not None:
+            self.events.close()
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         if self.writing:

@@ -11,17 +11,20 @@ from pathlib import Path
 import torch
 
 from training.batches import Batch, Batches
-from training.checkpoint import Checkpoint, CheckpointWriter, Progress, newest, run_digest, sha256
+from training.checkpoint import Checkpoint, CheckpointWriter, Progress, newest, run_digest
 from training.distributed import Processes
 from training.errors import NotFinite, Stopped
 from training.export import load_checkpoint, save_final
 from training.journal import Journal
+from training.kept import KeptRun
 from training.learner import Learner, Outcome
 from training.masking import IGNORED
 from training.metrics import Window
-from training.model import PRESETS, MaskedLanguageModel, widened
+from training.model import MaskedLanguageModel
 from training.prefetch import Prefetch
 from training.settings import PretrainSettings
+from training.sizes import PRESETS, widened
+from training.storage import open_folder, sha256
 from training.validation import validate
 from training.vocabulary import Vocabulary
 
@@ -53,8 +56,12 @@ class Pretraining:
         self.micro = settings.micro_batch_blocks or self.share
         self.window = Window.empty(len(self.batches.languages))
         self.progress = Progress(0, run, {}, {"skipped_updates": 0, "skipped_in_a_row": 0, "gradient_norm": 0.0})
-        self.journal = Journal(settings, processes, self.batches, model)
-        self.writer = CheckpointWriter()
+        keeping = processes.rank == 0 and settings.state != ""
+        self.kept = processes.together(
+            lambda: KeptRun(settings.output, open_folder(settings.state)) if keeping else None
+        )
+        self.journal = Journal(settings, processes, self.batches, model, self.kept.tell if self.kept else None)
+        self.writer = CheckpointWriter(self.kept.send_checkpoint if self.kept else None)
         self.stopping = False
 
     def run(self) -> None:
@@ -66,12 +73,17 @@ class Pretraining:
         self.processes.together(lambda: self.journal.begin(self.progress.step))
         self.prefetch = Prefetch(self._share, self.progress.step, self.settings.prefetch_updates)
         try:
+            if self.progress.step == 0 and self.settings.validate_first:
+                self._validate()
             while self.progress.step < self.settings.steps:
                 self._advance()
             self._finish()
         finally:
             self.prefetch.close()
             self.writer.close()
+            self.journal.close()
+            if self.kept:
+                self.kept.close()
 
     def _open(self) -> tuple[Batches, MaskedLanguageModel, str]:
         """Everything that can be wrong on one process alone: files and settings."""
@@ -108,7 +120,9 @@ class Pretraining:
             if run != runs[0][0]:
                 raise ValueError(f"{name} has other settings or data than {runs[0][1]}: give all the same")
         folder = self.settings.output / "checkpoints"
-        looking = processes.local_rank == 0  # one process of a host reads its disk
+        if self.settings.state:  # what is kept decides, not what an earlier attempt left on some host
+            processes.together(lambda: self.kept.bring() if self.kept else None)
+        looking = (processes.rank if self.settings.state else processes.local_rank) == 0  # one reads a host's disk
         found = processes.together(lambda: newest(folder, self.progress.run) if looking else None)
         steps = processes.gather(found.progress.step if found else -1)
         if max(steps) < 0:
@@ -148,8 +162,8 @@ class Pretraining:
         if step % settings.log_steps == 0 or last:
             self.journal.write(step, self.window, self.prefetch.waited_s, self.progress.history)
             self.window = Window.empty(len(self.batches.languages))
-        if sum(self.batches.held_out) and (step % settings.validation_steps == 0 or last):
-            self.journal.write_validation(validate(self.learner, self.batches, step), self.progress.history)
+        if step % settings.validation_steps == 0 or last:
+            self._validate()
         if settings.milestone_steps and step % settings.milestone_steps == 0:
             self._save_weights(settings.output / "milestones" / f"step-{step:08d}")
         if stop or step % settings.checkpoint_steps == 0 or last:
@@ -157,6 +171,11 @@ class Pretraining:
         if stop and not last:
             self.processes.together(self.writer.wait)
             raise Stopped(f"stopped after update {step}")
+
+    def _validate(self) -> None:
+        if sum(self.batches.held_out):
+            row = validate(self.learner, self.batches, self.progress.step)
+            self.journal.write_validation(row, self.progress.history)
 
     def _next_share(self) -> tuple[Share, torch.Tensor, bool]:
         """(share, targets of all processes by language, whether to stop); where one process has no batch, all raise."""
@@ -223,11 +242,15 @@ class Pretraining:
         model = self.learner.model
         writing = self.processes.rank == 0
         self.processes.together(lambda: save_final(model, model.encoder.config, folder) if writing else None)
+        if kept := self.kept:
+            self.writer.run(lambda: kept.send_folder(folder))
 
     def _finish(self) -> None:
         self._save_weights(self.settings.output / "final")
         self.processes.together(self.writer.wait)
         self.journal.write_summary(self.progress.history)
+        if self.settings.state:
+            self.processes.together(lambda: self.kept.finish() if self.kept else None)
 
     def _ask_to_stop(self, *_: object) -> None:
         self.stopping = True

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.ids import FIRST_PIECE
 from training.order import mix
-from training.vocabulary import FIRST_PIECE
 
 # B batch, T tokens, S slots
 FRACTION = 0.15

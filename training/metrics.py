@@ -13,7 +13,7 @@ import torch
 # Peak operations per second in dense bfloat16, by a part of the device's name (the makers' data sheets).
 PEAK_FLOPS = {"H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12, "B200": 2250e12}
 # What depends on the machine's speed and so is no part of an artifact that is the same on every run.
-MACHINE_KEYS = ("tokens_per_s", "mfu", "memory_gb", "data_wait_share", "seconds_left")
+MACHINE_KEYS = ("tokens_per_s", "mfu", "memory_gb", "data_wait_share", "seconds_left", "written_at_s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 PIECE_FIELD, TRAINER_FIELD, NORMALIZER_FIELD = 1, 2, 3
 KIND_FIELD, CHARSMAP_FIELD = 3, 2  # of the trainer and of the normalizer
-UNIGRAM = 1  # the kind of a model that is not stated
+UNIGRAM, BPE = 1, 2  # kinds of a model; unigram where none is stated
 TEXT, SCORE, KIND = 1, 2, 3  # fields of a piece
 VARINT, LENGTH, FIXED32, FIXED64 = 0, 2, 5, 1  # wire types
 NORMAL = 1  # kind of a piece that stands for text; others: unknown 2, control 3, user-defined 4, unused 5, byte 6

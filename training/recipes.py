@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from training.model import EncoderConfig, widened, xlmr_base, xlmr_large, xlmr_tiny
+from training.sizes import EncoderConfig, widened, xlmr_base, xlmr_large, xlmr_tiny
 
 SPECIALS = 2  # ids beside SentencePiece's own: <pad> and <mask>
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from training.export import export_hugging_face, save_final
-from training.model import EncoderConfig, MaskedLanguageModel
+from training.model import MaskedLanguageModel
 from training.recipes import parameters_of
+from training.sizes import EncoderConfig
 
 NEW = -1
 

@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from training.model import PRESETS
+from training.sizes import PRESETS
 
 CHOICE = ("auto", "on", "off")
 
@@ -69,6 +69,12 @@ class PretrainSettings:
         "folder for metrics.jsonl, validation.jsonl, checkpoints/, milestones/, final/, summary.json",
         free=True,
     )
+    state: str = setting(
+        "",
+        "s3://bucket/prefix that checkpoints, metrics and the result are sent to and a run goes on from, where no disk "
+        "outlives the machine; empty: none",
+        free=True,
+    )
     input_digests: dict[str, str] = setting(
         dict,
         "vocabulary, blocks or start_from -> digest of its bytes as a manifest gives it; else its files are read and "
@@ -116,6 +122,9 @@ class PretrainSettings:
         0, "blocks of each language held out for validation, at most a tenth of its blocks", minimum=0
     )
     validation_steps: int = setting(1000, "updates between two validations", minimum=1, free=True)
+    validate_first: bool = setting(
+        False, "validate before the first update too: what the model knows that it starts from", free=True
+    )
     checkpoint_steps: int = setting(1000, "updates between two checkpoints", minimum=1, free=True)
     keep_checkpoints: int = setting(2, "checkpoints kept", minimum=1, free=True)
     checkpoints_on_every_host: bool = setting(
@@ -125,6 +134,11 @@ class PretrainSettings:
         0, "updates between two milestones, which are kept for good; 0: none", minimum=0, free=True
     )
     log_steps: int = setting(10, "updates of one line of metrics", minimum=1, free=True)
+    events: str = setting(
+        "",
+        "folder for TensorBoard's event files; empty: none. Without the package tensorboard none are written",
+        free=True,
+    )
     precision: str = setting(
         "auto",
         "what matrices are multiplied in, weights staying float32; auto: bfloat16 on a GPU, float32 on a CPU",
@@ -158,8 +172,6 @@ class PretrainSettings:
 
 def describe_settings() -> list[Setting]:
     """All settings in order, with bounds and descriptions."""
-
-    # ruff: noqa: RUF009 - `setting` gives a dataclass field, new for each call
     found = []
     for one in fields(PretrainSettings):
         default = one.default_factory() if one.default_factory is not MISSING else one.default

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from training.export import load_checkpoint
-from training.model import EncoderConfig
+from training.ids import FIRST_PIECE, SHIFT
 from training.pieces import NORMAL, read_pieces, with_pieces
 from training.resize import Resized, report, resized, write_resized
-from training.vocabulary import FIRST_PIECE, SHIFT, Vocabulary
+from training.sizes import EncoderConfig
+from training.vocabulary import Vocabulary
 
 FIRST_NORMAL = 3  # SentencePiece's <unk>, <s>, </s> come before
 

@@ -8,6 +8,7 @@ fallback, extra spaces removed.
 from __future__ import annotations
 
 import gzip
+import heapq
 import io
 import random
 import re
@@ -20,17 +21,20 @@ from typing import IO, Literal, TextIO
 
 import sentencepiece
 
+from training.ids import BOS as BOS  # these are the vocabulary's own for its readers
+from training.ids import EOS as EOS
+from training.ids import FIRST_PIECE, SHIFT
+from training.ids import PAD as PAD
+from training.ids import UNK as UNK
 from training.pieces import with_exact_scores
 from training.sampling import language_probabilities
 
 PIECES = "sentencepiece.bpe.model"  # the file's name in XLM-R's folders
-BOS, PAD, EOS, UNK = 0, 1, 2, 3
-FIRST_PIECE = 4
-SHIFT = 1  # SentencePiece has <unk> 0, <s> 1, </s> 2
 MAX_LINE_BYTES = 4192  # SentencePiece's default; longer lines would be dropped silently, so they are cut
 RESERVED = "\u2585"  # SentencePiece's own mark of an unknown character; its trainer skips a line with it without a word
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, of which there is no UTF-8
 KINDS = ("unigram", "bpe")
+HELD_OUT_LINES = 1000  # of a part of a language, ours: a vocabulary's fertility is measured on them
 SAMPLE_COUNTS = ("lines_read", "characters_read", "lines", "characters", "lines_not_drawn",
                  "lines_with_reserved_character", "lines_not_unicode")  # fmt: skip
 Texts = Mapping[str, Callable[[], Iterable[str]]]
@@ -55,26 +59,36 @@ def estimated_memory_bytes(characters: int, seed_pieces: int = 1_000_000) -> int
     return 100_000_000 + 70 * characters + 100 * seed_pieces
 
 
-def sample_lines(texts: Iterable[str], fraction: float, chance_key: str, file: Path) -> Counter[str]:
+def sample_lines(
+    texts: Iterable[str], fraction: float, chance_key: str, file: Path, held_out: Path | None = None
+) -> Counter[str]:
     """Write about `fraction` of the lines of one part of a language; gzip where the name ends in .gz.
 
     Which lines depends on `chance_key` (seed, language and part) and the part's text alone.  A line longer than
     SentencePiece takes is cut, not dropped.  Counts what was read, `lines` and `characters` written, and by reason
     what was not: lines_read = lines + lines_not_drawn + lines_with_reserved_character + lines_not_unicode.
+    `held_out` gets up to HELD_OUT_LINES of those that were not drawn, by chance too: none where all are drawn.
     """
+    aside: list[tuple[float, int, str]] = []  # a heap of those with the highest numbers
     counts: Counter[str] = Counter(dict.fromkeys(SAMPLE_COUNTS, 0))
     chance = random.Random(chance_key)
     with _open_lines(file, "w") as out:
         for text in texts:
             for line in text.split("\n"):
                 if line.strip():
-                    reason = _reason_to_drop(line, chance.random() >= fraction)
+                    number = chance.random()
+                    reason = _reason_to_drop(line, number >= fraction)
                     counts["lines_read"] += 1
+                    if held_out is not None and reason == "lines_not_drawn":
+                        _set_aside(aside, (number, counts["lines_read"], line))
                     counts["characters_read"] += len(line)
                     counts[reason or "lines"] += 1
                     if reason is None:
                         counts["characters"] += len(line)
                         out.writelines(part + "\n" for part in _parts(line))
+    if held_out is not None:
+        with _open_lines(held_out, "w") as out:
+            out.writelines(f"{line}\n" for _, _, line in sorted(aside, key=lambda one: one[1]))
     return counts
 
 
@@ -162,13 +176,26 @@ def _open_lines(path: Path, mode: Literal["r", "w"]) -> Iterator[TextIO]:
             yield lines
 
 
+def _set_aside(aside: list[tuple[float, int, str]], drawn: tuple[float, int, str]) -> None:
+    """Keep those with the highest numbers in the heap."""
+    if len(aside) == HELD_OUT_LINES and drawn <= aside[0]:
+        return
+    if _reason_to_drop(drawn[2], not_drawn=False) is None:
+        (heapq.heappush if len(aside) < HELD_OUT_LINES else heapq.heapreplace)(aside, drawn)
+
+
+def read_lines(file: Path) -> Iterator[str]:
+    """The lines that `sample_lines` wrote."""
+    with _open_lines(file, "r") as lines:
+        yield from (line.rstrip("\n") for line in lines)
+
+
 def _lines(files: Sequence[Path], counts: Counter[str]) -> Iterator[str]:
     for file in files:
-        with _open_lines(file, "r") as lines:
-            for line in lines:
-                counts["lines"] += 1
-                counts["characters"] += len(line) - 1
-                yield line.rstrip("\n")
+        for line in read_lines(file):
+            counts["lines"] += 1
+            counts["characters"] += len(line)
+            yield line
 
 
 def _reason_to_drop(line: str, not_drawn: bool) -> str | None:

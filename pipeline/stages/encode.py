@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pipeline.draft import Draft
-from pipeline.needs import all_units, same_unit
+from pipeline.needs import all_units, same_unit, start_from
 from pipeline.release import texts_of_part
-from pipeline.shared_settings import BlockTokens, Buckets
+from pipeline.shared_settings import BlockTokens, Buckets, StartFrom
 from pipeline.stage import Inputs, Stage
-from pipeline.stages.train_vocabulary import MODEL
+from pipeline.stages.train_vocabulary import vocabulary_of
 
 BLOCKS = "blocks.npy"
 
 
-class EncodeConfig(BlockTokens, Buckets):
+class EncodeConfig(BlockTokens, Buckets, StartFrom):
     """Which text, cut how long."""
 
 
@@ -21,7 +21,7 @@ def encode(config: EncodeConfig, inputs: Inputs, draft: Draft) -> None:
     from training.blocks import write_blocks
     from training.vocabulary import Vocabulary
 
-    vocabulary = Vocabulary.load(inputs.path(inputs.one("train_vocabulary"), MODEL))
+    vocabulary = Vocabulary.load(vocabulary_of(inputs))
     texts = texts_of_part(inputs, inputs.one("regroup"), config.buckets)
     counts = write_blocks(texts, vocabulary, draft.path(BLOCKS), block_tokens=config.block_tokens)
     # These are amounts of text, not a filter's balance.
@@ -34,5 +34,7 @@ STAGE = Stage(
     config=EncodeConfig,
     body=encode,
     needs={"regroup": same_unit, "train_vocabulary": all_units},
+    optional=frozenset({"train_vocabulary"}),
+    builds_on={"export": start_from},
     packages=("sentencepiece", "numpy"),
 )

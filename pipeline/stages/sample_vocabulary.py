@@ -11,6 +11,7 @@ from pipeline.shared_settings import Alpha, Buckets, Seed
 from pipeline.stage import Inputs, Stage
 
 LINES = "lines.txt.gz"
+HELD_OUT = "held_out.txt.gz"  # a few that were not drawn, to measure the vocabulary on
 
 
 class SampleVocabularyConfig(Buckets, Alpha, Seed):
@@ -32,7 +33,8 @@ def sample_vocabulary(config: SampleVocabularyConfig, inputs: Inputs, draft: Dra
     fractions = sampling_fractions(characters, config.alpha, config.sample_characters)
     texts = texts_of_part(inputs, inputs.one("regroup"), config.buckets)
     key = f"{config.seed}/{draft.unit}"
-    draft.add(sample_lines(texts, fractions.get(language, 0.0), key, draft.path(LINES)))
+    fraction = fractions.get(language, 0.0)
+    draft.add(sample_lines(texts, fraction, key, draft.path(LINES), draft.path(HELD_OUT)))
 
 
 STAGE = Stage(

@@ -30,7 +30,7 @@ for arguments in sys.argv[1:]:
 
 @pytest.mark.slow
 def test_it_trains_and_exports(settings: dict[str, object], vocabulary: Vocabulary, tmp_path: Path) -> None:
-    config = write_config(settings, tmp_path / "run")
+    config = write_config(settings | {"events": str(tmp_path / "events")}, tmp_path / "run")
     verbs = [
         f"pretrain --config {config}",
         f"export --checkpoint {tmp_path}/run/final --vocabulary {vocabulary.model} --output {tmp_path}/model",
@@ -39,6 +39,8 @@ def test_it_trains_and_exports(settings: dict[str, object], vocabulary: Vocabula
         [sys.executable, "-c", CODE, *verbs], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert said.returncode == 0, said.stderr[-2000:]
+    assert "tensorboard is not installed: metrics are in metrics.jsonl alone" in said.stderr
+    assert not (tmp_path / "events").exists()
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
         "config.json", "model.safetensors", "sentencepiece.bpe.model", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip

@@ -19,7 +19,8 @@ from tests.training.runs import ENVIRONMENT, ROOT, command, ends, rows, start_ho
 from training.checkpoint import CheckpointError, newest
 from training.errors import NotFinite
 from training.learner import Learner, Outcome
-from training.model import MaskedLanguageModel, xlmr_tiny
+from training.model import MaskedLanguageModel
+from training.sizes import xlmr_tiny
 
 SETTINGS = dict[str, object]
 

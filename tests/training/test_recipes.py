@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.model import EncoderConfig, MaskedLanguageModel, parameter_count, xlmr_base, xlmr_large
+from training.model import MaskedLanguageModel, parameter_count
 from training.recipes import RECIPES, SOURCES, Recipe, language_set, parameters_of
 from training.settings import describe_settings
+from training.sizes import EncoderConfig, xlmr_base, xlmr_large
 
 # Hugging Face's XLMRobertaForMaskedLM of the same sizes, tied, with its one row of token types.
 PARAMETERS = {

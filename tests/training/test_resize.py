@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from tests.training.runs import TEXTS, losses, train_here
 from training.export import export_hugging_face, load_checkpoint, load_encoder, save_final, save_hugging_face
 from training.extend import extend, lines_cut_anew
-from training.model import MaskedLanguageModel, xlmr_tiny
+from training.model import MaskedLanguageModel
+from training.sizes import xlmr_tiny
 from training.trim import trim, used_pieces
 from training.vocabulary import PIECES, Vocabulary, sample_lines, train_on_samples
 

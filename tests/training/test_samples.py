@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from training.vocabulary import Vocabulary, estimated_memory_bytes, sample_lines, sampling_fractions, train_on_samples
+import training.vocabulary
+from training.fertility import count_tokens, fertility
+from training.vocabulary import (
+    Vocabulary,
+    estimated_memory_bytes,
+    read_lines,
+    sample_lines,
+    sampling_fractions,
+    train_on_samples,
+)
 
 LINES = [f"The {a} {b} in the {c}." for a in ("old", "red", "small", "quiet", "long", "warm")
          for b in ("house", "bird", "river", "song", "train")
@@ -44,6 +53,31 @@ def test_a_part_is_sampled_alike_whatever_else_is_sampled(tmp_path: Path) -> Non
     assert 40 < len(written) < 80
     sample_lines(["\n".join(LINES)], 0.5, "1/en/4", tmp_path / "c.txt")
     assert (tmp_path / "c.txt").read_text().splitlines() != written
+
+
+def test_lines_that_were_not_drawn_are_held_out_within_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.vocabulary, "HELD_OUT_LINES", 5)
+    lines = [f"line {number}" for number in range(100)]
+    counts = sample_lines(lines, 0.3, "1/en/0", tmp_path / "drawn", tmp_path / "held_out")
+    drawn, held_out = (list(read_lines(tmp_path / name)) for name in ("drawn", "held_out"))
+    sample_lines(lines, 0.3, "1/en/0", tmp_path / "alone")
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "drawn").read_bytes()
+    assert len(drawn) == counts["lines"]
+    assert len(held_out) == 5
+    assert not set(held_out) & set(drawn)
+    assert held_out == sorted(held_out, key=lines.index)
+    sample_lines(lines, 1.0, "1/en/0", tmp_path / "drawn", tmp_path / "held_out")
+    assert not (tmp_path / "held_out").read_bytes()
+
+
+def test_fertility_is_tokens_for_each_word_and_character(vocabulary: Vocabulary) -> None:
+    counts = count_tokens(["The house", "\u16a0"], vocabulary)
+    tokens = len(vocabulary.encode("The house")) + len(vocabulary.encode("\u16a0"))
+    assert fertility(counts) == {
+        "lines": 2, "characters": 10, "words": 3, "tokens": tokens, "unknown_tokens": 1,
+        "tokens_per_character": round(tokens / 10, 4), "tokens_per_word": round(tokens / 3, 4),
+        "unknown_share": round(1 / tokens, 6),
+    }  # fmt: skip
 
 
 def test_a_line_longer_than_the_trainer_takes_is_cut(tmp_path: Path) -> None:

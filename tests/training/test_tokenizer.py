@@ -10,9 +10,10 @@ import pytest
 import sentencepiece
 
 from tests.training.runs import TEXTS
+from training.ids import BOS, EOS
 from training.pieces import charsmap, normalization_rules, read_pieces, with_exact_scores, with_pieces
 from training.tokenizer import write_tokenizer
-from training.vocabulary import BOS, EOS, Vocabulary, sample_lines, train_on_samples
+from training.vocabulary import Vocabulary, sample_lines, train_on_samples
 
 # Letters, CJK and Hangul; spaces and marks that vanish or part words; combining marks; half-width katakana.
 RANGES = ((0xA0, 0x3000), (0x3000, 0x3100), (0x4E00, 0x9FFF), (0xAC00, 0xD7A4), (0xF900, 0xFFF0))
@@ -111,11 +112,27 @@ def test_pairs_and_limits_are_xlm_rs(tokenizer: Any, vocabulary: Vocabulary) -> 
     assert tokenizer.decode(one) == "The house"
 
 
-def test_a_vocabulary_of_pairs_is_not_exported_as_another_kind(tmp_path: Path) -> None:
-    sample_lines(TEXTS["en"], 1.0, "", tmp_path / "lines.txt")
-    train_on_samples([tmp_path / "lines.txt"], tmp_path / "model", size=50, kind="bpe")
-    with pytest.raises(ValueError, match=r"model: a BPE vocabulary, .* knows unigram ones only"):
-        write_tokenizer(tmp_path, tmp_path / "model", max_tokens=128)
+def test_a_bpe_vocabulary_is_exported_with_its_own_ids(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    sample_lines([*TEXTS["en"], *TEXTS["sw"], "aaaa abababa ananas banana"], 1.0, "", tmp_path / "lines.txt")
+    train_on_samples([tmp_path / "lines.txt"], tmp_path / "model", size=120, kind="bpe")
+    (tmp_path / "config.json").write_text('{"model_type": "xlm-roberta"}')
+    write_tokenizer(tmp_path, tmp_path / "model", max_tokens=128)
+    tokenizer, bpe = AutoTokenizer.from_pretrained(str(tmp_path)), Vocabulary.load(tmp_path / "model")
+    chance = random.Random(1)
+    letters = ["".join(chance.choice("aeinstrho m\u2581") for _ in range(30)) for _ in range(1000)]
+    assert differing(tokenizer, bpe, [*TEXTS["en"], *TEXTS["sw"], *letters, *strings(1000, seed=2)]) == []
+
+
+def test_a_vocabulary_of_words_is_not_exported(tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    with words.open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(TEXTS["en"]), model_writer=file, model_type="word", vocab_size=20, minloglevel=2
+        )
+    with pytest.raises(ValueError, match="neither a unigram nor a BPE vocabulary"):
+        write_tokenizer(tmp_path, words, max_tokens=128)
 
 
 # --- the model file

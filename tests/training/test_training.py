@@ -20,13 +20,15 @@ from training.dropout import attention, dropout
 from training.export import export_hugging_face, load_encoder, load_final, save_final
 from training.flops import training_flops_per_token
 from training.head_loss import linear_cross_entropy
+from training.ids import BOS, EOS, UNK
 from training.masking import IGNORED, mask_blocks, slots
-from training.model import EncoderConfig, MaskedLanguageModel, parameter_count, xlmr_base, xlmr_large, xlmr_tiny
+from training.model import MaskedLanguageModel, parameter_count
 from training.optimizer import learning_rate
 from training.order import Order, permute
 from training.sampling import language_probabilities
 from training.settings import PretrainSettings
-from training.vocabulary import BOS, EOS, UNK, Vocabulary, train_vocabulary
+from training.sizes import EncoderConfig, xlmr_base, xlmr_large, xlmr_tiny
+from training.vocabulary import Vocabulary, train_vocabulary
 
 # --- the paper's and the note's numbers
 

@@ -1,4 +1,4 @@
-"""Start torchrun for a stage, follow it, tell what its workers say, and make sure that none outlives the stage."""
+"""A job as processes of this machine: start it, tell what they say, and make sure that none outlives the task."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO
 
 import psutil
 
-from pipeline.child import die_with_parent
 from pipeline.errors import (
     EXIT_TRY_AGAIN,
     EXIT_WRONG,
@@ -26,6 +26,7 @@ from pipeline.errors import (
     StoreUnavailable,
     WorkerLost,
 )
+from training.child import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -40,23 +41,14 @@ PASSING = re.compile(r"ChildFailedError|SignalException|Rendezvous|Dist\w*Error|
                      r"|gloo|NCCL|[Ss]ocket|Broken pipe")  # fmt: skip
 
 
-def torchrun(arguments: Sequence[str], *, processes: int, on_tick: Callable[[], None]) -> None:
-    """Run `torchrun ARGUMENTS` on this machine; `on_tick` is called every second and once at the end.
+def run_processes(job_file: Path, *, on_tick: Callable[[], None]) -> None:
+    """Run the job of one node here; `on_tick` is called every second and once at the end.
 
     Raises BadInput or ProgramFault with what a worker said, where asking again gives the same answer; else WorkerLost:
     the checkpoints stand, so a retry goes on from them.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "training.launch",  # torchrun that keeps its workers' exit status
-        "--standalone",
-        "--nproc-per-node",
-        str(processes),
-    ]
-    job = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent
-    )
+    command = [sys.executable, "-m", "training.launch", "--job", str(job_file), "--work", str(job_file.parent)]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
     assert job.stdout is not None
     output = Output(job.stdout)
     try:
