@@ -14,9 +14,10 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from evaluation.benchmarks import BENCHMARKS
-from evaluation.settings import SELECTIONS, SETTINGS
+from evaluation.settings import SELECTIONS, SETTINGS, Preset
 
 EXIT_REGRESSION, EXIT_WRONG = 1, 2
 Found = list[dict[str, object]] | dict[str, object]
@@ -47,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     finetune.add_argument("--output", type=Path, required=True, help="folder for results.json and predictions")
     finetune.add_argument("--state", type=Path, help="folder from which a killed run goes on (default: none)")
     finetune.add_argument("--seed", type=int, default=1, help="seed (default 1)")
-    finetune.add_argument("--preset", choices=("tiny", "small", "paper"), default="paper", help="(default paper)")
+    finetune.add_argument("--preset", choices=get_args(Preset), default="paper", help="(default paper)")
+    finetune.add_argument("--learning-rates", type=float, nargs="+", default=[], metavar="RATE",
+                          help="try each, take the best by the dev sets (default: the preset's one)")  # fmt: skip
     finetune.add_argument("--setting", choices=tuple(SETTINGS), default="", help="(default: the benchmark's first)")
     finetune.add_argument("--selection", choices=tuple(SELECTIONS), default="", help="(default: the preset's)")
     score = verbs.add_parser("score", help="score a file of predictions")
@@ -68,7 +71,8 @@ def _finetune(arguments: argparse.Namespace) -> Found:
     from evaluation.finetune import run
     from evaluation.presets import preset
 
-    config = preset(arguments.preset, arguments.benchmark, arguments.seed, arguments.setting, arguments.selection)
+    config = preset(arguments.preset, arguments.benchmark, arguments.seed, arguments.setting, arguments.selection,
+                    tuple(arguments.learning_rates))  # fmt: skip
     rows = run(arguments.benchmark, arguments.model, arguments.data, arguments.output, config, arguments.state)
     return [asdict(row) for row in rows]
 

@@ -91,7 +91,7 @@ def load(folder: Path) -> LoadedEncoder:
     if not path.is_file():
         raise DataError(f"{path}: no such file: wanted a Hugging Face folder with config.json, weights and tokenizer")
     config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return _load_native(folder, config) or _load_hugging_face(folder)
+    return _load_native(folder, config) or _load_hugging_face(folder, config)
 
 
 def stated_length(folder: Path, config: dict[str, Any], positions: int) -> int:
@@ -256,13 +256,19 @@ class HuggingFaceEncoder(nn.Module):
         return list(self._run(ids_BT, mask_BT, types_BT, True).hidden_states)
 
 
-def _load_hugging_face(folder: Path) -> LoadedEncoder:
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+def _load_hugging_face(folder: Path, stated: dict[str, Any]) -> LoadedEncoder:
+    from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
 
+    if "auto_map" in stated and stated.get("model_type") not in CONFIG_MAPPING:
+        raise DataError(f"{folder}: {stated.get('model_type')!r} needs the model's own code, which is not run: wanted "
+                        "an architecture that transformers itself has")  # fmt: skip
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-        tokenizer = HuggingFaceTokenizer(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
-        model = AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
+        config = AutoConfig.from_pretrained(str(folder), **given)
+        tokenizer = HuggingFaceTokenizer(AutoTokenizer.from_pretrained(str(folder), **given))
+        model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, **given)
     except (OSError, ValueError, KeyError) as error:
         said = str(error).splitlines()[0]
         raise DataError(f"{folder}: {said}: wanted a Hugging Face folder with an encoder and its tokenizer") from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -22,9 +24,10 @@ from evaluation.retrieval import layer_of, retrieve
 from evaluation.scoring import baseline_predictions, chance_of, score_examples
 from evaluation.settings import FinetuneConfig
 from evaluation.state import Progress, TuningState
-from evaluation.tuning import JOINT, Tuner
+from evaluation.tuning import JOINT, DivergedError, Tuner
 
 __all__ = ["FinetuneConfig", "run"]
+log = logging.getLogger(__name__)
 SHOWN_LABELS = 10
 NEAR_CHANCE = 2.0  # points: a collapsed seed (XLM issue 199)
 
@@ -98,6 +101,7 @@ class _Run:
         training: Training | None,
         epoch: int,
         flags: tuple[str, ...] = (),
+        learning_rate: float = 0.0,
     ) -> list[Scored]:
         known, config = self.benchmark, self.config
         train = training.train if training else ()
@@ -134,6 +138,8 @@ class _Run:
                 checkpoint=self.encoder.digest,
                 config=config.digest(),
                 code=code_digest(),
+                learning_rate=learning_rate,
+                learning_rates=config.learning_rates if training else (),
                 flags=(*flags, *self._flags(predicted, value, chance if headline else None)),
             )
             found.append(Scored(row, contributions))
@@ -158,20 +164,37 @@ def _finetune(
     run: _Run, training: Training, state: Path, scored: list[Scored], predictions: dict[str, Sequence[object]]
 ) -> None:
     config = replace(run.config, max_tokens=run.max_tokens)
-    torch.manual_seed(config.seed)
-    head = Head(run.encoder, run.benchmark).to(run.device)
-    tuner = Tuner(head, run.encoder.tokenizer, run.benchmark, config, run.max_tokens)
-    kept = TuningState(
-        state / f"{run.benchmark.name}-{training.name}-{config.seed}", run.identity(training), run.on_saved
-    )
-    progress = tuner.tune(training.train, training.dev, kept)
+    weights = {name: tensor.clone() for name, tensor in run.encoder.model.state_dict().items()}
+    tried: dict[float, tuple[float, Tuner, TuningState, Progress]] = {}
+    for rate in config.learning_rates or (config.learning_rate,):
+        run.encoder.model.load_state_dict(weights)
+        torch.manual_seed(config.seed)
+        head = Head(run.encoder, run.benchmark).to(run.device)
+        tuner = Tuner(head, run.encoder.tokenizer, run.benchmark, replace(config, learning_rate=rate), run.max_tokens)
+        searched = f"-{rate:g}" if config.learning_rates else ""
+        folder = state / f"{run.benchmark.name}-{training.name}-{config.seed}{searched}"
+        kept = TuningState(folder, run.identity(training) + searched, run.on_saved)
+        try:
+            progress = tuner.tune(training.train, training.dev, kept)
+        except DivergedError as error:
+            if len(config.learning_rates) < 2:
+                raise
+            log.warning("%s: the rate %g is left out", error, rate)
+            continue
+        tried[rate] = fmean(value for value, _ in progress.best.values()), tuner, kept, progress
+    if not tried:
+        raise DivergedError(f"{run.benchmark.name} seed {config.seed}: the loss is not finite with any learning rate "
+                            f"({', '.join(map(str, config.learning_rates))}): this run has no score")  # fmt: skip
+    rate = max(tried, key=lambda each: tried[each][0])
+    _, tuner, kept, progress = tried[rate]
+    head = tuner.head
     epochs = _epochs(training, progress, config)
     for epoch in sorted(set(epochs.values())):
         kept.load_epoch(head, epoch)
         own = {name: tuner.prepare(training.test[name]) for name in sorted(training.test) if epochs[name] == epoch}
         for name, found in tuner.predict(own).items():
             predictions[name] = found
-            scored += run.rows(name, training.test[name], found, training, epoch)
+            scored += run.rows(name, training.test[name], found, training, epoch, learning_rate=rate)
 
 
 def _epochs(training: Training, progress: Progress, config: FinetuneConfig) -> Mapping[str, int]:

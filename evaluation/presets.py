@@ -7,11 +7,27 @@ from dataclasses import replace
 from evaluation.benchmarks import benchmark_named
 from evaluation.settings import ONE_FOR_ALL, FinetuneConfig
 
+# google-research/xtreme, scripts/train_xnli.sh, train_panx.sh, train_qa.sh; retrieval is not fine-tuned.
+XTREME_SENTENCES = FinetuneConfig(epochs=5, batch=32, learning_rate=2e-5, warmup_fraction=0, max_tokens=128)
+XTREME_TAGS = FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5, warmup_fraction=0, max_tokens=128)
+XTREME_ANSWERS = FinetuneConfig(epochs=3, batch=32, learning_rate=3e-5, weight_decay=1e-4, max_tokens=384)
+XTREME = {"xnli": XTREME_SENTENCES, "pawsx": XTREME_SENTENCES, "panx": XTREME_TAGS, "mlqa": XTREME_ANSWERS,
+          "xquad": XTREME_ANSWERS, "tydiqa": XTREME_ANSWERS}  # fmt: skip
 
-def preset(name: str, benchmark: str, seed: int = 1, setting: str = "", selection: str = "") -> FinetuneConfig:
-    """`tiny` for the embedded run, `small` for a small model on thousands of examples, `paper` for real sizes.
+
+def preset(
+    name: str,
+    benchmark: str,
+    seed: int = 1,
+    setting: str = "",
+    selection: str = "",
+    learning_rates: tuple[float, ...] = (),
+) -> FinetuneConfig:
+    """`tiny` for the embedded run, `small` for a small model on thousands of examples, `paper` for real sizes, `xtreme`
+    for XTREME's numbers on its benchmarks.
 
     An empty setting is the benchmark's first; an empty selection the preset's, and `joint` for one model of all.
+    `learning_rates` are tried in place of the preset's one.
 
     Raises ValueError.
     """
@@ -22,10 +38,14 @@ def preset(name: str, benchmark: str, seed: int = 1, setting: str = "", selectio
         config = FinetuneConfig(epochs=4, batch=32, learning_rate=2e-4, max_tokens=128)
     elif name == "paper":
         config = known.finetuning
+    elif name == "xtreme":
+        if benchmark not in XTREME:
+            raise ValueError(f"XTREME has no numbers of fine-tuning for {benchmark}: only for {', '.join(XTREME)}")
+        config = XTREME[benchmark]
     else:
-        raise ValueError(f"preset {name!r}: wanted tiny, small or paper")
+        raise ValueError(f"preset {name!r}: wanted tiny, small, paper or xtreme")
     chosen = setting or known.settings[0]
     if chosen not in known.settings:
         raise ValueError(f"{benchmark} has no setting {chosen!r}: wanted {', '.join(known.settings)}")
     rule = selection or ("joint" if chosen in ONE_FOR_ALL else config.selection)
-    return replace(config, seed=seed, setting=chosen, selection=rule)  # type: ignore[arg-type]
+    return replace(config, seed=seed, setting=chosen, selection=rule, learning_rates=learning_rates)  # type: ignore[arg-type]

@@ -1,14 +1,14 @@
 """A run's report: report.json for programs, report.html, report.md and report.tex to read, tables for a terminal.
 
-Its content is a dict of plain values (see pipeline/stages/report.py): scale, crawls, corpus, dropped, flow,
-vocabulary, pretraining, benchmarks, and, where a run is shown, stages.
+Its content is a dict of plain values (see pipeline/stages/report.py): scale, crawls, benchmarks; where they are known
+corpus, dropped, flow, vocabulary, pretraining, else sizes (GiB by language); where a run is shown, stages.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,28 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.report_page import in_stage_order, render_latex, render_markdown, render_page
-from evaluation.report_tables import NOTHING, PaperTable, tables_of
+from evaluation.report_tables import NOTHING, OURS, PaperTable, tables_of
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:
     """report.json, a self-contained report.html, report.md, report.tex; the same report gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    for name, render in (("html", render_page), ("md", render_markdown), ("tex", render_latex)):
-        (folder / f"report.{name}").write_text(render(report), encoding="utf-8")
+    for form in FORMS:
+        (folder / f"report.{form}").write_text(render(report, form), encoding="utf-8")
+
+
+def render(report: Mapping[str, Any], form: str) -> str:
+    """The report as json, html, md or tex."""
+    return FORMS[form](report)
+
+
+def _as_json(report: Mapping[str, Any]) -> str:
+    return json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "json": _as_json, "html": render_page, "md": render_markdown, "tex": render_latex,
+}  # fmt: skip
 
 
 def as_text(report: Mapping[str, Any], width: int = 120) -> str:
@@ -33,15 +45,23 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, highlight=False)
     console.print(f"Scale: {report['scale']}")
+    if "corpus" in report:
+        _print_corpus_and_training(report, console)
+    for table in tables_of(report["benchmarks"], len(report.get("corpus", ()))):
+        console.print(_score_table(table))
+    return out.getvalue()
+
+
+def _print_corpus_and_training(report: Mapping[str, Any], console: Console) -> None:
     console.print(_corpus_table(report))
     for stage, reasons, flow in in_stage_order(report):
         said = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items()) or "nothing"
         console.print(
             f"{stage}: {flow['documents_in']:,} documents in, {flow['documents_kept']:,} kept; dropped: {said}"
         )
-    console.print(
-        f"\nvocabulary: {report['vocabulary']['pieces']:,} SentencePiece pieces, alpha {report['vocabulary']['alpha']}"
-    )
+    if report["vocabulary"]:
+        pieces, alpha = (report["vocabulary"][name] for name in ("pieces", "alpha"))
+        console.print(f"\nvocabulary: {pieces:,} SentencePiece pieces, alpha {alpha}")
     run = report["pretraining"]
     speed = f", {run['tokens_per_s']:,} tokens/s on {run['world_size']} processes" if "tokens_per_s" in run else ""
     console.print(
@@ -49,9 +69,6 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
         f"(first {run['loss_window_updates']} updates) to {run['last_loss_nats']:.3f} nats (last); a uniform guess has "
         f"{run['uniform_loss_nats']:.3f}{speed}\n"
     )
-    for table in tables_of(report["benchmarks"], len(report["corpus"])):
-        console.print(_score_table(table))
-    return out.getvalue()
 
 
 def _corpus_table(report: Mapping[str, Any]) -> Table:
@@ -82,7 +99,6 @@ def _score_table(found: PaperTable) -> Table:
     for line in lines:
         table.add_column(" ".join((line.label, *filter(None, line.facts))), justify="right")
     for place, name in enumerate(found.columns):
-        texts = [line.cells[place].text for line in lines]
-        if any(text != NOTHING for text in texts):
-            table.add_row(name, *texts)
+        if any(line.kind == OURS and line.cells[place].text != NOTHING for line in lines):
+            table.add_row(name, *(line.cells[place].text for line in lines))
     return table

@@ -23,12 +23,13 @@ TEX |= {mark: "\\" + mark for mark in "&%$#_{}"}
 
 def render_page(report: Mapping[str, Any]) -> str:
     """The self-contained HTML page."""
+    rows, corpus = report["benchmarks"], report.get("corpus")
     svg = {
-        "scores": score_plot(report["benchmarks"]) if report["benchmarks"] else "",
-        "size": size_plot(report["benchmarks"], report["corpus"]),
-        "corpus": corpus_plot(report["corpus"]),
-        "buckets": bucket_plot(report["corpus"]),
-        "loss": loss_plot(report["pretraining"]),
+        "scores": score_plot(rows) if rows else "",
+        "size": size_plot(rows, *_sizes(report)),
+        "corpus": corpus_plot(corpus) if corpus else "",
+        "buckets": bucket_plot(corpus) if corpus else "",
+        "loss": loss_plot(report["pretraining"]) if "pretraining" in report else "",
     }
     plots = {name: Markup(drawn) for name, drawn in svg.items()}  # our own SVG, whose texts matplotlib escapes
     return _environment().get_template("report.html").render(content_of(report), plots=plots)
@@ -69,11 +70,11 @@ def content_of(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "scale": report["scale"],
         "crawls": report["crawls"],
-        "vocabulary": report["vocabulary"],
-        "tables": tables_of(rows, len(report["corpus"])),
-        "corpus_rows": _corpus(report["corpus"]),
-        "dropped_rows": _dropped(report),
-        "pretraining_said": _pretraining(report["pretraining"]),
+        "vocabulary": report.get("vocabulary"),
+        "tables": tables_of(rows, len(report.get("corpus", ()))),
+        "corpus_rows": _corpus(report.get("corpus", {})),
+        "dropped_rows": _dropped(report) if "flow" in report else [],
+        "pretraining_said": _pretraining(report["pretraining"]) if "pretraining" in report else "",
         "score_rows": _scores(rows),
         "stage_rows": [
             (name, "already there" if row["skipped"] else "", row["units"], f"{row['seconds']:.1f}")
@@ -82,10 +83,21 @@ def content_of(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sizes(report: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """GiB of text by language, as test sets name languages, and of which corpus."""
+    if "corpus" in report:
+        sizes, what = {code: row["gib"] for code, row in report["corpus"].items()}, "text of this corpus"
+    else:
+        sizes, what = dict(report.get("sizes", {})), "text of CC-100 (the paper's table 6)"
+    if "zh-Hans" in sizes:
+        sizes["zh"] = sizes["zh-Hans"]
+    return sizes, what
+
+
 def in_stage_order(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, int], Mapping[str, int]]]:
-    """(stage, reasons, documents in and kept) of the filters, the one that saw most documents first."""
+    """(stage, reasons, documents in and kept) of the steps, in the order in which documents pass them."""
     flow = report["flow"]
-    stages = sorted(flow, key=lambda stage: -flow[stage]["documents_in"])
+    stages = report.get("order") or sorted(flow, key=lambda stage: -flow[stage]["documents_in"])
     return [(stage, report["dropped"][stage], flow[stage]) for stage in stages]
 
 
@@ -118,9 +130,10 @@ def _scores(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every score with its run; the first of several seeds is what tables link to."""
     found, seen = [], set[str]()
     for stored in rows:
-        row = row_of(stored)
-        anchor = place_of(row)
-        found.append({"anchor": anchor if anchor not in seen else f"{anchor}-{row.seed}", "texts": _texts(row),
+        row, model = row_of(stored), str(stored.get("checkpoint_name", ""))
+        anchor = place_of(row, model)
+        texts = (model or "this model", *_texts(row))
+        found.append({"anchor": anchor if anchor not in seen else f"{anchor}-{row.seed}", "texts": texts,
                       "numbers": _numbers(row), "lineage": stored.get("lineage", "")})  # fmt: skip
         seen.add(anchor)
     return found

@@ -63,7 +63,12 @@ def loss_plot(run: Mapping[str, Any]) -> str:
 
 
 def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Headline scores (of the first seed) beside the paper's and chance, for the benchmarks of the paper."""
+    """Headline scores (of the first seed) beside the paper's and chance, for the benchmarks of the paper.
+
+    Empty for several models: their rows are in the tables.
+    """
+    if len({row.get("checkpoint_name", "") for row in rows}) > 1:
+        return ""
     first = min((row["seed"] for row in rows), default=0)
     shown = [row for row in rows if row["headline"] and row["seed"] == first and row["paper"] is not None]
     if not shown:
@@ -84,27 +89,45 @@ def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     return _svg(figure, axes)
 
 
-def size_plot(rows: Sequence[Mapping[str, Any]], corpus: Mapping[str, Any]) -> str:
-    """XNLI's or NER's scores (mean over seeds) against the language's text in our corpus; empty without two of them."""
-    for benchmark in ("xnli", "ner"):
-        found: dict[str, list[float]] = {}
-        for row in rows:
-            if row["benchmark"] == benchmark and corpus.get(row["language"], {}).get("gib", 0) > 0:
-                found.setdefault(row["language"], []).append(row["value"])
-        if len(found) > 1:
+def size_plot(rows: Sequence[Mapping[str, Any]], sizes: Mapping[str, float], what: str) -> str:
+    """Scores (headline, mean over seeds) of XNLI, NER or the first other benchmark against the language's text.
+
+    `sizes`: language -> GiB, `what` says of which corpus.  Empty where no benchmark has two such languages.
+    """
+    names = dict.fromkeys(("xnli", "ner", *(row["benchmark"] for row in rows)))
+    for benchmark in names:
+        found = _means(rows, benchmark, sizes)
+        if any(len(scores) > 1 for scores in found.values()):
             break
     else:
         return ""
     figure = Figure(figsize=(9, 3.0), layout="constrained")
     axes = figure.subplots()
-    places = {language: (corpus[language]["gib"], sum(values) / len(values)) for language, values in found.items()}
-    axes.scatter([x for x, _ in places.values()], [y for _, y in places.values()], color=OWN)
-    for language, place in places.items():
-        axes.annotate(language, place, textcoords="offset points", xytext=(4, 4))
+    for series, scores in found.items():
+        places = {language: (sizes[language], value) for language, value in scores.items()}
+        axes.scatter([x for x, _ in places.values()], [y for _, y in places.values()], label=series,
+                     color=OWN if len(found) == 1 else None)  # fmt: skip
+        for language, place in places.items():
+            axes.annotate(language, place, textcoords="offset points", xytext=(4, 4))
     axes.set_xscale("log")
-    axes.set_xlabel("text, GiB (log scale)")
+    axes.set_xlabel(f"{what}, GiB (log scale)")
     axes.set_ylabel(f"{benchmark}, %")
+    if len(found) > 1:
+        axes.legend(frameon=False)
     return _svg(figure, axes)
+
+
+def _means(
+    rows: Sequence[Mapping[str, Any]], benchmark: str, sizes: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """series (a checkpoint, and where it has several a setting) -> language -> mean over seeds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row["benchmark"] == benchmark and row["headline"] and sizes.get(row["language"], 0) > 0:
+            series = f"{row.get('checkpoint_name', '')} {row.get('setting', '')}".strip()
+            found.setdefault(series, {}).setdefault(row["language"], []).append(row["value"])
+    return {series: {language: sum(values) / len(values) for language, values in scores.items()}
+            for series, scores in found.items()}  # fmt: skip
 
 
 def _svg(figure: Figure, axes: Any) -> str:

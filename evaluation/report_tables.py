@@ -55,10 +55,15 @@ class PaperTable:
 
 @dataclass(slots=True)
 class OurScores:
-    """Rows of one benchmark, setting and selection: (test set, metric) -> a row for each seed."""
+    """Rows of one model, benchmark, setting and selection: (test set, metric) -> a row for each seed.
 
+    `model` is "" where there is only one; `languages` are those that it was pretrained on, 0 if that is not known.
+    """
+
+    model: str
     setting: str
     selection: str
+    languages: int
     found: dict[tuple[str, str], list[ResultRow]] = field(default_factory=dict)
 
     def values(self, language: str, metric: str) -> list[float]:
@@ -67,42 +72,56 @@ class OurScores:
     def seeds(self) -> int:
         return max(len(rows) for rows in self.found.values())
 
+    @property
+    def label(self) -> str:
+        return self.model or "this model"
+
     def any_row(self) -> ResultRow:
         return next(iter(self.found.values()))[0]
 
 
-def place_of(row: ResultRow) -> str:
+def place_of(row: ResultRow, model: str = "") -> str:
     """An anchor of a score in the list of all scores."""
-    return "-".join(("s", row.benchmark, row.setting, row.selection, row.language, row.metric)).replace(" ", "-")
+    parts = ("s", *((model,) if model else ()), *row.place)
+    return "-".join("".join(c if c.isalnum() or c in "_-." else "-" for c in part) for part in parts)
 
 
 def tables_of(rows: Iterable[Mapping[str, Any]], languages: int = 0) -> list[PaperTable]:
     """The paper's tables that we have a score for, then one for each other benchmark.
 
-    `languages` is the number of languages of our corpus (#lg).
+    `languages` is the number of languages of our corpus (#lg); of several models each row says its own.
     """
-    ours = _grouped(row_of(row) for row in rows)
-    found = [_table_1_to_3(name, ours[name], languages) for name in ("xnli", "ner", "mlqa") if name in ours]
+    ours = _grouped(rows, languages)
+    found = [_table_1_to_3(name, ours[name]) for name in ("xnli", "ner", "mlqa") if name in ours]
     if any(name in ours for name in glue.TABLE_4):
-        found.append(_table_4(ours, languages))
+        found.append(_table_4(ours))
     if "xnli" in ours and any(each.values(name, "accuracy") for each in ours["xnli"] for name in TABLE_5):
-        found.append(_table_5(ours["xnli"], languages))
+        found.append(_table_5(ours["xnli"]))
     shown = {"xnli", "ner", "mlqa", *glue.TABLE_4}
     return found + [
         _other_table(BENCHMARKS[name], ours[name]) for name in BENCHMARKS if name in ours and name not in shown
     ]
 
 
-def _grouped(rows: Iterable[ResultRow]) -> dict[str, list[OurScores]]:
-    found: dict[str, dict[tuple[str, str], OurScores]] = {}
-    for row in rows:
-        key = (row.setting, row.selection)
-        scores = found.setdefault(row.benchmark, {}).setdefault(key, OurScores(*key))
+def _grouped(rows: Iterable[Mapping[str, Any]], languages: int) -> dict[str, list[OurScores]]:
+    found: dict[str, dict[tuple[str, str, str], OurScores]] = {}
+    for stored in rows:
+        row = row_of(stored)
+        key = (str(stored.get("checkpoint_name", "")), row.setting, row.selection)
+        scores = found.setdefault(row.benchmark, {}).setdefault(
+            key, OurScores(*key, int(stored.get("languages") or languages))
+        )
         scores.found.setdefault((row.language, row.metric), []).append(row)
     return {name: list(groups.values()) for name, groups in found.items()}
 
 
-def _table_1_to_3(name: str, ours: list[OurScores], languages: int) -> PaperTable:
+def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Published rows, models, then what needs no model, each of these once."""
+    kinds = (PUBLISHED, OURS, BASELINE)
+    return tuple(dict.fromkeys(sorted(lines, key=lambda line: kinds.index(line.kind))))
+
+
+def _table_1_to_3(name: str, ours: list[OurScores]) -> PaperTable:
     benchmark = BENCHMARKS[name]
     columns = list(benchmark.paper)
     facts = {"xnli": ("D", "#M", "#lg"), "ner": ("train", "#M"), "mlqa": ("train", "#lgs")}[name]
@@ -112,12 +131,12 @@ def _table_1_to_3(name: str, ours: list[OurScores], languages: int) -> PaperTabl
         own = [each for each in ours if setting in ("", each.setting)]
         lines = [_published_line(row, columns, facts, benchmark.places) for row in published]
         for each in own:
-            lines += _own_lines(benchmark, each, columns, _own_facts(facts, each, languages))
-        sections.append(Section(SETTINGS[setting] if setting else "", tuple(lines)))  # type: ignore[index]
+            lines += _own_lines(benchmark, each, columns, _own_facts(facts, each))
+        sections.append(Section(SETTINGS[setting] if setting else "", _in_order(lines)))  # type: ignore[index]
     return PaperTable(benchmark.title, facts, (*columns, "Avg"), tuple(sections), _notes(benchmark, ours))
 
 
-def _table_5(ours: list[OurScores], languages: int) -> PaperTable:
+def _table_5(ours: list[OurScores]) -> PaperTable:
     benchmark, facts = BENCHMARKS["xnli"], ("D", "#vocab")
     settings = ("translate-train", "transfer", "translate-train-all")
     sections = []
@@ -127,34 +146,44 @@ def _table_5(ours: list[OurScores], languages: int) -> PaperTable:
         for each in ours:
             if each.setting == setting:
                 lines += _own_lines(benchmark, each, TABLE_5, ("ours", NOTHING))
-        sections.append(Section(SETTINGS[setting], tuple(lines)))  # type: ignore[index]
+        sections.append(Section(SETTINGS[setting], _in_order(lines)))  # type: ignore[index]
     return PaperTable("Multilingual and monolingual models on XNLI (table 5)", facts, (*TABLE_5, "Avg"),
                       tuple(sections), _notes(benchmark, ours))  # fmt: skip
 
 
-def _table_4(ours: Mapping[str, list[OurScores]], languages: int) -> PaperTable:
+def _table_4(ours: Mapping[str, list[OurScores]]) -> PaperTable:
     lines = []
     for system in glue.PAPER:
         row = next(row for row in BENCHMARKS["mnli"].published if row.system == system)
         cells = [_glue_published(name, system) for name in glue.TABLE_4]
         average = Cell(f"{glue.AVERAGES[system]:.1f}")
         lines.append(Line(PUBLISHED, system, (str(row.languages),), (*cells, average)))
-    own = {name: ours[name][0] for name in glue.TABLE_4 if name in ours}
+    every = [(name, each) for name in glue.TABLE_4 for each in ours.get(name, ())]
+    for model in dict.fromkeys(each.model for _, each in every):
+        lines += _glue_lines({name: each for name, each in reversed(every) if each.model == model})
+    notes = [note for name, each in every for note in _notes(BENCHMARKS[name], [each])]
+    return PaperTable("GLUE dev sets (table 4)", ("#lgs",), (*GLUE_COLUMNS, "Avg"), (Section("", _in_order(lines)),),
+                      tuple(dict.fromkeys(notes)))  # fmt: skip
+
+
+def _glue_lines(own: Mapping[str, OurScores]) -> list[Line]:
+    """One model's row over the tasks, and below it what needs no model."""
+    any_scores = next(iter(own.values()))
     kinds: Sequence[tuple[str, str, Callable[[ResultRow], float | None]]] = (
-        (OURS, f"this model ({_seeds(own.values())})", lambda row: row.value),
+        (OURS, f"{any_scores.label} ({_seeds(own.values())})", lambda row: row.value),
         (BASELINE, "most frequent label, or mean", lambda row: row.baseline),
         (BASELINE, "a random answer", lambda row: row.chance),
     )
+    lines = []
     for kind, label, value in kinds:
         cells, means = [], []
         for name in glue.TABLE_4:
             cell, mean = _glue_cell(name, own.get(name), value, linked=kind == OURS)
             cells.append(cell)
             means += mean
-        lines.append(Line(kind, label, (str(languages) if kind == OURS else "",), (*cells, _average(means, 6))))
-    notes = [note for name, each in own.items() for note in _notes(BENCHMARKS[name], [each])]
-    return PaperTable("GLUE dev sets (table 4)", ("#lgs",), (*GLUE_COLUMNS, "Avg"), (Section("", tuple(lines)),),
-                      tuple(dict.fromkeys(notes)))  # fmt: skip
+        facts = (str(any_scores.languages or "") if kind == OURS else "",)
+        lines.append(Line(kind, label, facts, (*cells, _average(means, 6))))
+    return lines
 
 
 def _glue_published(name: str, system: str) -> Cell:
@@ -172,9 +201,9 @@ def _glue_cell(
     for language in ("en-matched", "en-mismatched") if name == "mnli" else ("en",):
         rows = each.found.get((language, metric), [])
         values = [found for row in rows if (found := value(row)) is not None]
-        texts.append(_shown(values))
+        texts.append(_shown(values if linked else values[:1]))
         means += [fmean(values)] if values else []
-        target = target or (place_of(rows[0]) if rows and linked else "")
+        target = target or (place_of(rows[0], each.model) if rows and linked else "")
     return Cell("/".join(texts), target), means[:1]
 
 
@@ -193,7 +222,8 @@ def _other_table(benchmark: Benchmark, ours: list[OurScores]) -> PaperTable:
                  if metric == benchmark.headline]  # fmt: skip
         empty = (Cell(""),) * (len(columns) - 1)
         lines.append(Line(OURS, f"mean of {len(means)}", (), (_average(means, len(means)), *empty)))
-        title = f"{SETTINGS[each.setting]}; {_chosen(each)}; {_seeds([each])}"  # type: ignore[index]
+        named = f"{each.model}: " if each.model else ""
+        title = f"{named}{SETTINGS[each.setting]}; {_chosen(each)}; {_seeds([each])}"  # type: ignore[index]
         sections.append(Section(title, tuple(lines)))
     return PaperTable(benchmark.title, (), columns, tuple(sections), _notes(benchmark, ours))
 
@@ -211,10 +241,11 @@ def _pair(first: float | None, second: float | None, places: int) -> Cell:
     return Cell(" / ".join(known)) if known else Cell()
 
 
-def _own_facts(facts: Sequence[str], each: OurScores, languages: int) -> tuple[str, ...]:
+def _own_facts(facts: Sequence[str], each: OurScores) -> tuple[str, ...]:
     many = each.setting in ("each", "translate-train") or each.selection == "per-language"
     train = {"transfer": each.any_row().trained_on}.get(each.setting, each.setting)
-    known = {"D": "ours", "#M": "N" if many else "1", "#lg": str(languages or ""), "#lgs": str(languages or ""),
+    languages = str(each.languages or "")
+    known = {"D": "ours" if languages else NOTHING, "#M": "N" if many else "1", "#lg": languages, "#lgs": languages,
              "train": train}  # fmt: skip
     return tuple(known[name] for name in facts)
 
@@ -228,7 +259,7 @@ def _own_lines(benchmark: Benchmark, each: OurScores, columns: Sequence[str], fa
         means = [fmean(values) for name in columns if (values := each.values(name, metric))]
         averages.append(_average(means, len(columns), benchmark.places))
     first = {name: rows[0] for name in columns if (rows := each.found.get((name, benchmark.headline)))}
-    lines = [Line(OURS, f"this model ({_seeds([each])}; {_chosen(each)})", facts, (*cells, _joined(averages)))]
+    lines = [Line(OURS, f"{each.label} ({_seeds([each])}; {_chosen(each)})", facts, (*cells, _joined(averages)))]
     kinds = ((each.any_row().baseline_is, "baseline"), ("a random answer", "chance"))
     for label, name in kinds:
         known: dict[str, float] = {
@@ -245,7 +276,9 @@ def _cell(each: OurScores, language: str, metric: str) -> Cell:
     rows = each.found.get((language, metric), [])
     if not rows:
         return Cell()
-    return Cell(_shown([row.value for row in rows], BENCHMARKS[rows[0].benchmark].places), place_of(rows[0]))
+    return Cell(
+        _shown([row.value for row in rows], BENCHMARKS[rows[0].benchmark].places), place_of(rows[0], each.model)
+    )
 
 
 def _joined(cells: Sequence[Cell]) -> Cell:

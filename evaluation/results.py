@@ -32,8 +32,9 @@ class ResultRow:
 
     `chance` is a random answer's score, `baseline` that of `baseline_is` on the same items, `paper` the paper's XLM-R
     (large) in the same setting; None where there is none.  `selection` chose the epoch by `dev`; `scored` is the
-    published part that was scored.  `data`, `checkpoint`, `config`, `code` are digests.  `flags` say what a reader
-    must know, such as a class that was never predicted.
+    published part that was scored.  `learning_rate` is the one that was taken (0 without fine-tuning), of
+    `learning_rates` where several were tried on the dev sets.  `data`, `checkpoint`, `config`, `code` are digests.
+    `flags` say what a reader must know, such as a class that was never predicted.
     """
 
     benchmark: str
@@ -62,6 +63,8 @@ class ResultRow:
     code: str
     scorer_version: int = SCORER_VERSION
     flags: tuple[str, ...] = ()
+    learning_rate: float = 0.0
+    learning_rates: tuple[float, ...] = ()
 
     @property
     def place(self) -> tuple[str, str, str, str, str]:
@@ -147,7 +150,8 @@ def row_of(stored: Mapping[str, Any]) -> ResultRow:
     """A row from JSON, also one of an older version; what it does not know is left out."""
     known = {field.name for field in fields(ResultRow)}
     values = {name: value for name, value in stored.items() if name in known}
-    return ResultRow(**dict(BEFORE_VERSION_2) | values | {"flags": tuple(stored.get("flags", ()))})
+    lists = {name: tuple(stored.get(name) or ()) for name in ("flags", "learning_rates")}
+    return ResultRow(**dict(BEFORE_VERSION_2) | values | lists)
 
 
 def _key(row: ResultRow) -> str:

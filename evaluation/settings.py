@@ -9,7 +9,7 @@ from typing import Literal
 
 Setting = Literal["transfer", "translate-test", "translate-train", "translate-train-all", "each", "all", "frozen"]
 Selection = Literal["source", "joint", "per-language"]
-Preset = Literal["tiny", "small", "paper"]
+Preset = Literal["tiny", "small", "paper", "xtreme"]
 
 SETTINGS: dict[Setting, str] = {
     "transfer": "trained on the source language, scored on every language",
@@ -34,7 +34,8 @@ class FinetuneConfig:
 
     An epoch is a pass over the training set, or `updates_per_epoch` batches where that is not 0.  `patience` epochs
     without a better dev score end the training (0: never).  `layer_share` is for retrieval alone: the layer at this
-    share of the depth, whose mean over tokens stands for a sentence (XTREME: layer 8 of 12).
+    share of the depth, whose mean over tokens stands for a sentence (XTREME: layer 8 of 12).  With `learning_rates`
+    each is tried in turn, and the one with the best dev score is taken in place of `learning_rate`.
     """
 
     seed: int = 1
@@ -51,6 +52,7 @@ class FinetuneConfig:
     patience: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     layer_share: float = 2 / 3
+    learning_rates: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for a setting or selection that does not exist."""

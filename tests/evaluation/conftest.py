@@ -20,9 +20,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def tiny_model(folder: Path) -> Path:
+    """A Hugging Face folder with random weights and a vocabulary of 600 pieces."""
     from embedded.written import reference_sentences
 
-    folder = tmp_path_factory.mktemp("model")
     texts = reference_sentences()
     characters = {language: sum(map(len, lines)) for language, lines in texts.items()}
     made = {language: (lambda lines=lines: lines) for language, lines in texts.items()}

@@ -213,3 +213,21 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
         assert len(rows) >= 4
         for row in rows:
             assert sum(row.scores.values()) / len(row.scores) == pytest.approx(row.average, abs=0.09), row.system
+
+
+def test_the_learning_rate_with_the_best_dev_score_is_taken_and_stated(model: Path, data: Path, tmp_path: Path) -> None:
+    alone, rates = {}, (1e-9, 3e-3)
+    for rate in rates:
+        config = replace(preset("tiny", "ner"), epochs=3, batch=8, learning_rate=rate)
+        alone[rate] = run("ner", model, data, tmp_path / str(rate), config)
+    config = replace(preset("tiny", "ner", learning_rates=rates), epochs=3, batch=8)
+    searched = run("ner", model, data, tmp_path / "searched", config)
+    assert {(row.learning_rate, row.learning_rates) for row in searched} == {(3e-3, rates)}
+    assert [row.value for row in searched] == [row.value for row in alone[3e-3]]
+    assert [row.value for row in searched] != [row.value for row in alone[1e-9]]
+
+
+def test_xtremes_numbers_are_for_its_benchmarks_alone() -> None:
+    assert preset("xtreme", "xnli").max_tokens == 128
+    with pytest.raises(ValueError, match="XTREME has no numbers of fine-tuning for sst2"):
+        preset("xtreme", "sst2")
