@@ -11,7 +11,13 @@ from dags.tasks import RunTasks
 from pipeline.deployment import DOWNLOAD, TRAINING
 from pipeline.runs import CORPUS, END_TO_END, EVALUATE, PRETRAIN, RELEASE, VOCABULARY
 
-POOLS = {"fetch": DOWNLOAD, "train_vocabulary": TRAINING, "pretrain": TRAINING, "evaluate": TRAINING}
+POOLS = {
+    "fetch": DOWNLOAD,
+    "fetch_robots": DOWNLOAD,
+    "train_vocabulary": TRAINING,
+    "pretrain": TRAINING,
+    "evaluate": TRAINING,
+}
 
 
 @dag(

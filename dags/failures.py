@@ -26,10 +26,10 @@ def explain(context: Mapping[str, Any]) -> None:
     log.error("%s failed: %s. What to do: %s", name, str(error).rstrip("."), advice)
 
 
-def notify(context: Mapping[str, Any]) -> None:
+def notify(context: Mapping[str, Any], why: str = "") -> None:
     """One message about a failed run: a log line, and to the connection that the deployment names in `alerts`."""
     dag_run = context["dag_run"]
-    text = f"{dag_run.dag_id} {dag_run.run_id} failed: {context.get('reason') or 'see its failed tasks'}"
+    text = f"{dag_run.dag_id} {dag_run.run_id} failed: {why or context.get('reason') or 'see its failed tasks'}"
     log.error("%s", text)
     if DEPLOYMENT.alerts:
         _send(DEPLOYMENT.alerts, text)

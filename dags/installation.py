@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from pipeline.crawl_list import read_crawl_list
-from pipeline.deployment import DEFAULT_FILE, ROOT, VARIABLE, Deployment
+from pipeline.deployment import ROOT, Deployment
+from pipeline.deployment_file import DEFAULT_FILE, VARIABLE
 
 
 def _load() -> Deployment:

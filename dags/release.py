@@ -13,6 +13,7 @@ from dags.failures import notify
 from dags.forms import form
 from dags.tasks import RunTasks
 from pipeline import runs
+from pipeline.deployment import DOWNLOAD
 
 
 @dag(
@@ -28,11 +29,16 @@ from pipeline import runs
 def release() -> None:
     tasks = RunTasks(runs.RELEASE)
     wait, begin = tasks.wait(), tasks.begin()
+    ingest = tasks.stage("ingest", pool=DOWNLOAD)
+    index_benchmarks = tasks.stage("index_benchmarks")
     find_copies = tasks.stage("find_copies")
+    list_hosts = tasks.stage("list_hosts")
+    find_removals = tasks.stage("find_removals")
     regroup = tasks.stage("regroup")
     publish = tasks.stage("publish")
 
-    chain(wait, begin, find_copies, regroup, publish, tasks.finish(RELEASE))
+    first = [wait, begin, ingest, index_benchmarks]
+    chain(*first, find_copies, list_hosts, find_removals, regroup, publish, tasks.finish(RELEASE))
 
 
 release()

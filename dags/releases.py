@@ -25,7 +25,7 @@ def ready_releases() -> list[dict[str, Any]]:
         try:
             conf = read_spec(name)
             settings = RELEASE.settings.parse(DEPLOYMENT.defaults.get(RELEASE.name, {}) | conf)
-            named = named_manifests(RELEASE, settings, store)
+            named = named_manifests(RELEASE, settings, DEPLOYMENT, store)
         except FactoryError as error:
             log.info("%s: not yet: %s", name, error)
             continue

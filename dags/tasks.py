@@ -58,7 +58,7 @@ class RunTasks:
         )
         def wait() -> bool:
             try:
-                told(named_manifests, run, settings_of_run(run), open_store(DEPLOYMENT.store))
+                told(named_manifests, run, settings_of_run(run), DEPLOYMENT, open_store(DEPLOYMENT.store))
             except Waiting as reason:
                 log.info("waiting: %s", reason)
                 return False
@@ -122,7 +122,7 @@ class RunTasks:
 
 def begin_run(run: Run) -> list[str]:
     store = open_store(DEPLOYMENT.store)
-    named = named_manifests(run, settings_of_run(run), store)
+    named = named_manifests(run, settings_of_run(run), DEPLOYMENT, store)
     return [store.uri(key) for key in named]
 
 
@@ -171,10 +171,13 @@ def finish_run(run: Run, named: list[str], outlet: Asset | None) -> str:
 
 
 def page_of(run: Run, name: str) -> str:
-    """Where the Corpus page shows what a run made; "" of a run that it does not show."""
-    kinds = {"corpus": "dumps", "release": "releases"}
-    # the UI shows /corpus/… in its frame at /plugin/ROUTE/corpus/…, and the page's route is corpus
-    return f"/plugin/corpus/corpus/{kinds[run.name]}/{name}" if run.name in kinds else ""
+    """Where the Corpus or the Models page shows what a run made; "" of a run that neither shows."""
+    places = {
+        "corpus": "corpus/dumps", "release": "corpus/releases", "pretrain": "models/checkpoints",
+        "evaluate": "models/checkpoints", "reevaluate": "models/checkpoints",
+    }  # fmt: skip
+    # the UI shows /corpus/… in its frame at /plugin/ROUTE/corpus/…, and the pages' routes are corpus and models
+    return f"/plugin/{places[run.name].split('/')[0]}/{places[run.name]}/{name}" if run.name in places else ""
 
 
 def plan_of_run(run: Run, named: list[str]) -> Plan:

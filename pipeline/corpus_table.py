@@ -21,6 +21,7 @@ from pipeline.corpus_views import amount, language_name, size
 from pipeline.errors import BadInput, MissingArtifact
 from pipeline.manifest import MANIFEST_NAME, Manifest
 from pipeline.statistics import (
+    PRECISION,
     Corpus,
     Kind,
     StatisticsReader,
@@ -35,9 +36,9 @@ def corpus_statistics_of(store: ArtifactStore, *, name: str = "", fingerprint: s
     """The statistics of a dump or release, with what each stage dropped on its way.
 
     Without a name it is the newest release of the store, else its newest dump.  Raises MissingArtifact.
-    `release` or `dump`: URI of its manifest; `dropped`: stage -> reason -> documents; `crawls`: dump -> stage ->
-    documents_in, documents_kept, dropped; each language has what `ccnet.stats` says, its tokens, its bytes of
-    reference text, its own `steps`, and Table 6's row.
+    `release` or `dump`: URI of its manifest; `dropped`: stage -> reason -> documents; `masked`: kind of contact -> how
+    many; `crawls`: dump -> stage -> documents_in, documents_kept, dropped; each language has what `ccnet.stats` says,
+    its tokens, its bytes of reference text, its own `steps`, and Table 6's row.
     """
     reader = StatisticsReader(store)
     corpus = _chosen(reader, name, fingerprint)
@@ -52,6 +53,7 @@ def corpus_statistics_of(store: ArtifactStore, *, name: str = "", fingerprint: s
     return {
         str(corpus.kind): corpus.uri,
         "dropped": _dropped([*crawls.values()], languages),
+        "masked": dict(sum((Counter(row.get("masked", {})) for row in languages.values()), Counter())),
         "crawls": crawls,
         "languages": languages,
     }
@@ -140,7 +142,7 @@ def corpus_table(statistics: Mapping[str, Any]) -> Group:
         table.add_row(language, row["name"], f"{amounts['documents']:,}", size(amounts["bytes"]), tokens,
                       _shares(row, amounts["documents"]), paper)  # fmt: skip
     uri = Text(str(statistics.get("release") or statistics.get("dump")), overflow="fold")
-    return Group(uri, table, *_dropped_lines(statistics))
+    return Group(uri, table, *_identification(statistics), *_dropped_lines(statistics))
 
 
 def _shares(row: Mapping[str, Any], documents: int) -> str:
@@ -148,11 +150,26 @@ def _shares(row: Mapping[str, Any], documents: int) -> str:
     return "/".join(f"{100 * n / max(documents, 1):.0f}" for n in found)
 
 
+def _identification(statistics: Mapping[str, Any]) -> list[Table]:
+    """Of languages that several identifiers were asked about: none where one named all."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title="identification", title_justify="left")
+    for name in ("code", "kept", "identifiers\nagree", "unsure", "precision on\nheld-out text"):
+        table.add_column(name, justify="left" if name == "code" else "right", no_wrap=True)
+    for language, row in sorted(statistics["languages"].items()):
+        found = row["steps"].get("identify", {})
+        if PRECISION in row or "agreed" in found or "unsure" in found:
+            kept = found.get("kept", 0)
+            agreed = f"{100 * found.get('agreed', 0) / max(kept, 1):.0f} %"
+            precision = f"{row[PRECISION]:.3f}" if PRECISION in row else ""
+            table.add_row(language, f"{kept:,}", agreed, f"{found.get('unsure', 0):,}", precision)
+    return [table] if table.row_count else []
+
+
 def _dropped_lines(statistics: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{stage} dropped: " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
-        for stage, reasons in statistics["dropped"].items()
-    ]
+    told = {f"{stage} dropped": reasons for stage, reasons in statistics["dropped"].items()}
+    if masked := statistics.get("masked"):
+        told["contacts masked"] = masked
+    return [f"{what}: " + ", ".join(f"{name} {n:,}" for name, n in counts.items()) for what, counts in told.items()]
 
 
 def corpus_csv(statistics: Mapping[str, Any]) -> str:

@@ -200,7 +200,8 @@ def _language_steps(steps: Mapping[str, Any]) -> tuple[Step, ...]:
     if "identify" not in steps:
         return ()
     kept = steps["identify"]["kept"]
-    found = [Step("identify", None, kept, {})]
+    unsure = steps["identify"].get("unsure", 0)
+    found = [Step("identify", None, kept, {"unsure": unsure} if unsure else {})]
     for stage, dropped in ordered_steps(steps).items():
         if stage != "identify" and dropped:
             found.append(Step(stage, kept, kept - sum(dropped.values()), dropped))

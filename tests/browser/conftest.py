@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from embedded.install import CHROMIUM
 from tests.browser.factory import Factory, start
 
-ORDER = ("test_waiting", "test_backfills", "test_forms", "test_corpus_page")
+ORDER = ("test_waiting", "test_backfills", "test_forms", "test_corpus_page", "test_models_page")
 REPORT = pytest.StashKey[bool]()
 
 

@@ -38,6 +38,9 @@ def choose_backfill(dialog: Locator, start: str, end: str) -> Locator:
         page.get_by_placeholder("HH:mm").fill("00:00")
         page.get_by_placeholder("HH:mm").press("Enter")
         page.get_by_text("Date Range").click()
+        expect(page.get_by_placeholder("YYYY/MM/DD")).to_have_count(
+            0, timeout=LOADED_S * 1000
+        )  # the calendar closes slowly on a busy machine
     dialog.locator("input[name=max_active_runs]").fill("2")
     return dialog.get_by_role("button", name="Run Backfill", exact=True)
 

@@ -1,11 +1,12 @@
-"""Where the store is that the page reads."""
+"""Where the store is that the pages read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.deployment import VARIABLE, Deployment
+from pipeline.deployment import Deployment
+from pipeline.deployment_file import VARIABLE
 from pipeline.errors import BadConfig
 
 

@@ -1,4 +1,4 @@
-"""Who may read the Corpus page: whoever Airflow lets read assets.
+"""Who may read the pages: whoever Airflow lets read assets.
 
 Airflow's checks are internals of its API server.  They are used here alone, and where they are gone nobody gets in.
 """
@@ -22,6 +22,4 @@ def requires_reader() -> Callable[..., Any]:
 
 
 def _refuse() -> None:
-    raise HTTPException(
-        503, "The Corpus page is disabled: it does not know the access checks of this version of Airflow"
-    )
+    raise HTTPException(503, "The pages are disabled: they do not know the access checks of this version of Airflow")
