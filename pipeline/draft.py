@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EmptyOutput, FactoryError, UnbalancedCounts
+from pipeline.launchers.settings import Launcher, Processes
 from pipeline.lease import STATE_NAME, Lease, LeaseTimes
 from pipeline.manifest import MANIFEST_NAME, Artifact, Manifest
 from pipeline.state import State, open_state
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 PROGRESS_NAME = "progress.json"
 PROGRESS_EVERY_S = 2.0
 LOG_EVERY_S = 30.0
+# Reasons that a person asked for by name: a unit may lose everything to them.
+ASKED_FOR = ("dropped_removal_list", "dropped_robots_txt", "dropped_benchmark_text")
 
 
 class UnitFinished(Exception):
@@ -62,7 +65,9 @@ class Draft:
         self.counts: Counter[str] = Counter()
         self.seconds = 0.0
         self.cpu_seconds = 0.0
+        self.hardware = ""  # what the body computes on, for the manifest
         self.lease_times = LeaseTimes()
+        self.launcher: Launcher = Processes()
         self._lease: Lease | None = None
         self._waited_s = 0.0
         self._places: dict[str, str] = {}
@@ -114,6 +119,12 @@ class Draft:
         One attempt at a time has it; another living one is waited for.  `appended` names the files that are changed
         where they stand; all others are written aside and renamed.  Raises UnitFinished, HeldElsewhere.
         """
+        lease = self.own()
+        prefix = f"{self.prefix}/{STATE_NAME}"
+        return open_state(self.store, prefix, self.scratch(STATE_NAME), lease, appended)
+
+    def own(self) -> Lease:
+        """Become the one attempt that works on the unit, without a folder.  Raises UnitFinished, HeldElsewhere."""
         began = time.monotonic()
         self._lease = lease = Lease(self.store, self.prefix, self.attempt, self.what, self.lease_times)
         if not lease.take(self._is_finished):
@@ -122,8 +133,7 @@ class Draft:
             lease.finish()
             raise UnitFinished
         self._waited_s = time.monotonic() - began
-        prefix = f"{self.prefix}/{STATE_NAME}"
-        return open_state(self.store, prefix, self.scratch(STATE_NAME), lease, appended)
+        return lease
 
     def was_overtaken(self) -> bool:
         """Whether another attempt took this one's state and has finished the unit."""
@@ -157,7 +167,7 @@ class Draft:
         came, kept = self.counts["documents_in"], self.counts["documents_kept"]
         if came != kept + sum(dropped.values()):
             raise UnbalancedCounts(f"{self.what}: {came} documents in, {kept} kept, {sum(dropped.values())} dropped")
-        if came and not kept:
+        if came and not kept and not any(dropped.get(reason) for reason in ASKED_FOR):
             reasons = ", ".join(f"{name.removeprefix('dropped_')} {n}" for name, n in sorted(dropped.items()))
             raise EmptyOutput(f"{self.what}: all {came} documents were dropped ({reasons}): look at the settings")
 
@@ -185,6 +195,7 @@ class Draft:
             code_version=code_version(),
             library_versions=library_versions(made_by.packages),
             shared=made_by.shared,
+            hardware=self.hardware,
         )
         if not self.store.put_if_absent(key, manifest.to_json()):
             self.store.delete_folder(f"{self.prefix}/{self.attempt}")

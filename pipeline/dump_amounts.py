@@ -21,6 +21,7 @@ class DumpAmounts:
     # wet_gz_bytes at the gzip ratio of 2.4 that (3) has; (2) is said to have 24 TB of 2019-09: 21.5 here
     text_bytes: float = 18e12
     warc_gz_bytes: float = 83e12  # (1) August 2026
+    robots_gz_bytes: float = 0.17e12  # (4) of `robotstxt` files, as many as WARC files
     kept_after_dedup: float = 0.30  # (2) repeated paragraphs are 70 % of the text
     kept_after_identify: float = 0.90  # (4) score of 0.5 or more, in one of the languages
     line_bytes: float = 100.0  # (4) (3) has 80

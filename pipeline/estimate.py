@@ -26,10 +26,11 @@ RATES = Path(__file__).with_name("rates.json")
 LONGEST_MINUTES = 60.0  # no task should take longer (docs/operating.md)
 MOST_TASKS = 1_000  # of a dump
 MOST_SLICES = 200  # the setting's bound
-AIRFLOW_TASKS = 10  # of a corpus run beside the stages: wait, begin, seven lists of units, finish
+AIRFLOW_TASKS = 13  # of a corpus run beside the stages: wait, begin, ten lists of units, finish
 HASH_BYTES, LOSS_BYTES, MARK_BYTES = 9, 8, 8  # of a distinct line, of a lost line, of a document
 MERGE_BYTES = 45  # of a hash while hash_paragraphs merges a range: entries, order, both in order
 SAMPLE_MEMORY_BYTES = 20  # of a character while SentencePiece trains (measured at 8 million)
+DOWNLOADS = frozenset({"fetch", "fetch_robots"})  # they wait for the network
 TRAINING = frozenset({"pretrain", "export", "evaluate", "report"})  # a matter of GPUs: docs/training.md
 
 
@@ -59,7 +60,7 @@ def estimate(plan: Plan) -> dict[str, Any]:
     costs: list[StageCost] = []
     stored: dict[str, float] = {}
     for stage in plan.run.stages:
-        if stage not in TRAINING:
+        if stage not in TRAINING and plan.own_units(stage):
             costs.append(StageEstimate(plan, stage).cost(stored))
             stored[stage] = costs[-1].stored_bytes
     dumps = max(1, len(plan.crawls))
@@ -87,6 +88,8 @@ def _notes(plan: Plan, costs: Sequence[StageCost]) -> list[str]:
     found = [_too_long(cost) for cost in long]
     if any(KIND_OF[cost.stage] == "slices" for cost in long):
         found.append(_advice(plan, max(cost.longest_task_minutes for cost in long if KIND_OF[cost.stage] == "slices")))
+    if any(cost.stage == "filter_documents" for cost in costs) and plan.filters_documents:
+        found.append("filter_documents: what filters, masks and robots_agents cost is not in this estimate")
     tasks = AIRFLOW_TASKS + sum(cost.tasks for cost in costs)
     if plan.run.name == "corpus" and tasks > MOST_TASKS:
         found.append(f"{tasks:,} tasks with Airflow's own, more than {MOST_TASKS:,}: lower `slices` or `dedup_ranges`")
@@ -94,7 +97,7 @@ def _notes(plan: Plan, costs: Sequence[StageCost]) -> list[str]:
 
 
 def _too_long(cost: StageCost) -> str:
-    where = f"at {OTHER.download_bytes_per_s / 1e6:.0f} MB/s" if cost.stage == "fetch" else "on one core"
+    where = f"at {OTHER.download_bytes_per_s / 1e6:.0f} MB/s" if cost.stage in DOWNLOADS else "on one core"
     return (
         f"{cost.stage}: its longest task takes {cost.longest_task_minutes:,.0f} minutes {where}, "
         f"more than {LONGEST_MINUTES:.0f}"
@@ -129,8 +132,8 @@ class StageEstimate:
         sizes = [self._bytes(unit) for unit in self.units]
         seconds = [self._seconds(unit, size) for unit, size in zip(self.units, sizes, strict=True)]
         stored = [self._stored(unit, size) for unit, size in zip(self.units, sizes, strict=True)]
-        waits = [size / OTHER.download_bytes_per_s if self.stage == "fetch" else 0.0 for size in sizes]
-        each = dict(zip(self.units, map(max, seconds, waits), strict=True))  # fetch waits for the network
+        waits = [size / OTHER.download_bytes_per_s if self.stage in DOWNLOADS else 0.0 for size in sizes]
+        each = dict(zip(self.units, map(max, seconds, waits), strict=True))
         tasks = self.plan.tasks(self.stage)
         longest = max((sum(each[unit] for unit in task) for task in tasks), default=0.0)
         read = self._read(sizes, earlier)
@@ -229,6 +232,10 @@ AMOUNTS: dict[str, Callable[[StageEstimate, str], float]] = {
     "choose_cut_offs": lambda found, unit: found.sample_bytes(found.slices),
     "filter_perplexity": lambda found, unit: identified_bytes(found.languages_of(first_part(unit))) / found.slices,
     "find_copies": lambda found, unit: found.language_bytes(unit) / DUMP.document_bytes * MARK_BYTES,
+    "fetch_robots": lambda found, unit: DUMP.robots_gz_bytes / found.slices,
+    "read_robots": lambda found, unit: DUMP.robots_gz_bytes / found.slices,
+    "gather_robots": lambda found, unit: DUMP.robots_gz_bytes,
+    "list_hosts": lambda found, unit: found.part_bytes(unit),
     "regroup": lambda found, unit: found.part_bytes(unit),
     "sample_vocabulary": lambda found, unit: found.released_bytes(unit),
     "train_vocabulary": lambda found, unit: float(found.plan.settings.sample_characters),
@@ -252,7 +259,9 @@ ASSUMED_COMPRESSION = 0.4  # of text in Parquet, where the run has not the stage
 READS = {
     "extract": "fetch", "hash_paragraphs": "extract", "find_duplicates": "hash_paragraphs", "deduplicate": "extract",
     "identify": "deduplicate", "choose_cut_offs": "samples", "filter_perplexity": "identify",
-    "regroup": "filter_perplexity", "sample_vocabulary": "regroup", "encode": "regroup",
+    "read_robots": "fetch_robots", "gather_robots": "read_robots", "list_hosts": "filter_perplexity",
+    "regroup": "filter_perplexity",
+    "sample_vocabulary": "regroup", "encode": "regroup",
 }  # fmt: skip
 # stage -> artifacts that a unit reads and writes; others: one of each
 REQUESTS: dict[str, Callable[[StageEstimate], float]] = {
@@ -268,6 +277,10 @@ REQUESTS: dict[str, Callable[[StageEstimate], float]] = {
     "filter_documents": lambda found: 0,
     "summarize": lambda found: 2 + 2 * found.slices,
     "find_copies": lambda found: 2 * len(found.plan.slices_of_part(f"{found.units[0]}/00000-of-00001")),
+    "fetch_robots": lambda found: 2 * DUMP.files / found.slices,
+    "read_robots": lambda found: DUMP.files / found.slices + 1,
+    "gather_robots": lambda found: found.slices + 1,
+    "list_hosts": lambda found: len(found.plan.slices_of_part(found.units[0])) + 1,
     "regroup": lambda found: 2 * len(found.plan.slices_of_part(found.units[0])) + 10,
     "publish": lambda found: float(len(found.plan.units("regroup"))),
     "train_vocabulary": lambda found: float(len(found.plan.units("sample_vocabulary"))),

@@ -49,6 +49,7 @@ class Manifest(BaseModel):
     written_at: str = Field(description="ISO 8601, UTC")
     code_version: str
     library_versions: dict[str, str]
+    hardware: str = Field(default="", description="what the body computed on, where it says so")
 
     @property
     def key(self) -> str:

@@ -25,6 +25,10 @@ class Available(Protocol):
         """The slices whose documents of its language a part of a release gathers."""
         ...
 
+    def parts_of(self, language: str) -> Sequence[str]:
+        """The parts of a release in which a language is gathered."""
+        ...
+
 
 # (the run's units, the earlier stage, the unit's config, the unit) -> units of the earlier stage
 Need = Callable[[Available, str, Any, str], Sequence[str]]
@@ -63,6 +67,20 @@ def slices_of_part(available: Available, stage: str, config: Any, unit: str) -> 
 
 def slices_of_language(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
     return available.slices_of_part(f"{unit}/00000-of-00001")
+
+
+def parts_of_language(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
+    return available.parts_of(unit)
+
+
+def start_from(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
+    """The checkpoint that a pretraining goes on from."""
+    return (config.start_from,) if config.start_from else ()
+
+
+def training_release(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
+    """The release that replaces the vocabulary's."""
+    return (config.training_release,) if config.training_release else ()
 
 
 def named(*names: str) -> Need:

@@ -7,21 +7,25 @@ shown, followed and resumed without running anything.  Each unit's key is worked
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import ceil
 from typing import Any
 
-from ccnet.languages import script_free
 from pipeline import stages
+from pipeline.checkpoint_source import name_of
 from pipeline.deployment import Deployment
 from pipeline.dump_amounts import gib_of_a_dump
 from pipeline.errors import BadConfig
+from pipeline.launchers.settings import Launcher, Processes
 from pipeline.manifest import fingerprint, parse_key
 from pipeline.needs import first_part
 from pipeline.runs import END_TO_END, Run, RunSettings
+from pipeline.sources import sources
 from pipeline.stage import Stage, StageConfig
 from pipeline.stages.evaluate import unit_of
+from pipeline.stages.find_removals import Removals
+from pipeline.stages.regroup import NOT_YET
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,15 @@ class Work:
     config: StageConfig
     inputs: tuple[str, ...]
     key: str
+    launcher: Launcher = field(
+        default_factory=Processes
+    )  # where pretraining runs: the deployment's, no part of the key
 
 
 class Plan:
     """One run.  `given` are the keys of the manifests that it builds on; `earlier` those of the hashes of the dumps
-    before this one (dedup=global)."""
+    before this one (dedup=global).  `removals` reads what `find_removals` left at a key, None where it has not run:
+    the parts of that language have no final key then."""
 
     def __init__(
         self,
@@ -46,6 +54,7 @@ class Plan:
         deployment: Deployment,
         given: Iterable[str] = (),
         earlier: Sequence[str] = (),
+        removals: Callable[[str], Removals | None] = lambda key: None,
     ) -> None:
         self.run = run
         self.settings: Any = settings
@@ -59,6 +68,7 @@ class Plan:
         self._by_crawl: dict[str, dict[str, list[str]]] = {}
         self._works: dict[tuple[str, str], Work] = {}
         self._slices_of_language = cache(self._find_slices_of_language)
+        self._removals = cache(removals)
 
     # What there is, as pipeline.needs asks for it.
 
@@ -87,6 +97,16 @@ class Plan:
         slices = self._slices_of_language(language)
         return slices[len(slices) * index // count : len(slices) * (index + 1) // count]
 
+    def parts_of(self, language: str) -> tuple[str, ...]:
+        """The parts in which a language is gathered, as many as its size asks for, at most one a slice.
+
+        Sizes are those of the paper's Table 6, whose languages are of one dump or of twelve.
+        """
+        slices = self._slices_of_language(language)
+        gib = gib_of_a_dump(language) * len({first_part(unit) for unit in slices})
+        count = max(1, min(len(slices), ceil(gib / self.settings.part_gib)))
+        return tuple(f"{language}/{index:05d}-of-{count:05d}" for index in range(count))
+
     # What it comes to.
 
     @cached_property
@@ -109,8 +129,14 @@ class Plan:
                 for name, need in loaded.needs.items()
                 for other in need(self, name, config, unit)
             )
-            inputs = tuple(sorted(needed))
-            self._works[stage, unit] = Work(stage, unit, config, inputs, loaded.key(config, unit, inputs))
+            named = (
+                self._given[name][other]
+                for name, need in loaded.builds_on.items()
+                for other in need(self, name, config, unit)
+            )
+            inputs = tuple(sorted((*needed, *named)))
+            key = loaded.key(config, unit, inputs)
+            self._works[stage, unit] = Work(stage, unit, config, inputs, key, self.deployment.launcher)
         return self._works[stage, unit]
 
     def works(self, *names: str) -> tuple[Work, ...]:
@@ -130,12 +156,17 @@ class Plan:
         if most and len(units) > most:
             return _cut(units, ceil(len(units) / most))
         few = MOST_TASKS_A_DUMP.get(stage)
-        filters = bool(self.deployment.filters) or getattr(self.settings, "mask_contacts", False)
-        if few is None or (stage == "filter_documents" and filters):
+        if few is None or (stage == "filter_documents" and self.filters_documents):
             return _cut(units, 1)
         slices = self.settings.slices
         dumps = _cut(units, slices)
         return tuple(task for dump in dumps for task in _cut(dump, ceil(slices / few)))
+
+    @property
+    def filters_documents(self) -> bool:
+        """Whether filter_documents writes documents, not only takes them over."""
+        asked = (getattr(self.settings, name, ()) for name in ("mask_contacts", "robots_agents"))
+        return bool(self.deployment.filters) or any(asked)
 
     @property
     def last(self) -> Work:
@@ -175,42 +206,37 @@ class Plan:
         dumps = getattr(self.settings, "dumps_of", {}).get(language, self.crawls)
         return tuple(unit for crawl in sorted(dumps) for unit in self.units_of_crawl("filter_documents", crawl))
 
-    def parts_of(self, language: str) -> tuple[str, ...]:
-        """The parts in which a language is gathered, as many as its size asks for, at most one a slice.
-
-        Sizes are those of the paper's Table 6, whose languages are of one dump or of twelve.
-        """
-        slices = self._slices_of_language(language)
-        gib = gib_of_a_dump(language) * len({first_part(unit) for unit in slices})
-        count = max(1, min(len(slices), ceil(gib / self.settings.part_gib)))
-        return tuple(f"{language}/{index:05d}-of-{count:05d}" for index in range(count))
+    def removed_from(self, part: str) -> tuple[str, ...]:
+        """The entries of the removal list that concern a part of the release."""
+        if not self.deployment.removals:
+            return ()
+        key = self._key("find_removals", first_part(part))
+        found = self._removals(key)
+        return (f"{NOT_YET} {key}",) if found is None else found.get(part, ())
 
     def ingested(self) -> dict[str, dict[str, Any]]:
         """Unit of `ingest` -> its config, of what the deployment names and the run reads."""
         found = {}
-        for unit, values in self._sources():
+        for unit, values in sources(self.deployment, self.settings, benchmarks=self._reads_benchmarks):
             if any(unit == name or (name.endswith("/") and unit.startswith(name)) for name in self.run.ingests):
                 found[unit] = values | {"sha256": self.deployment.digests.get(unit, "")}
         return found
 
-    def _sources(self) -> Iterable[tuple[str, dict[str, Any]]]:
-        place = self.deployment
-        yield "language-identifier", {"source": place.language_identifier}
-        for unit, source in (("label-map", place.label_map), ("cut-offs", place.cut_offs), ("filters", place.filters),
-                             ("benchmarks", place.benchmark_data)):  # fmt: skip
-            if source:
-                yield unit, {"source": source}
-        for language in getattr(self.settings, "languages", ()):
-            if place.reference:
-                names = (f"{language}.txt", f"{language}.txt.gz")
-                yield f"reference/{language}", {"source": place.reference, "names": names, "optional": True}
-            if place.language_models:
-                files = {f"{code}.{name}" for code in (language, script_free(language)) for name in MODEL_FILES}
-                values = {"source": place.language_models, "names": tuple(sorted(files)), "optional": True}
-                yield f"language-models/{language}", values
+    @property
+    def _reads_benchmarks(self) -> bool:
+        return "evaluate" in self.run.stages or self.decontaminates
 
-
-MODEL_FILES = ("sp.model", "arpa.bin")
+    @property
+    def decontaminates(self) -> bool:
+        """Whether documents are compared with the benchmarks.  Raises BadConfig where the deployment names none."""
+        if getattr(self.settings, "decontaminate", "off") == "off":
+            return False
+        if not self.deployment.benchmark_data:
+            raise BadConfig(
+                f"decontaminate={self.settings.decontaminate}: the deployment names no benchmark_data: set it to the "
+                "folder of the benchmarks' files"
+            )
+        return True
 
 
 def _cut(units: Sequence[str], size: int) -> tuple[tuple[str, ...], ...]:
@@ -236,9 +262,13 @@ def _parts(plan: Plan) -> Sequence[str]:
     return [part for language in plan.settings.languages for part in plan.parts_of(language)]
 
 
+def _if_removals(units: Callable[[Plan], Sequence[str]]) -> Callable[[Plan], Sequence[str]]:
+    return lambda plan: units(plan) if plan.deployment.removals else ()
+
+
 def _checkpoint(plan: Plan) -> Sequence[str]:
-    name = getattr(plan.settings, "checkpoint", "") or plan.settings.checkpoint_name
-    return (name,)
+    named = getattr(plan.settings, "checkpoint", "")
+    return (name_of(named) if named else plan.settings.checkpoint_name,)
 
 
 # What a stage is cut into, and the units of each kind.
@@ -250,6 +280,11 @@ KINDS: dict[str, Callable[[Plan], Sequence[str]]] = {
     "dumps": lambda plan: plan.crawls,
     "ranges": _ranges,
     "parts": _parts,
+    "slices_with_robots": lambda plan: _slices(plan) if plan.settings.robots_agents else (),
+    "dumps_with_robots": lambda plan: plan.crawls if plan.settings.robots_agents else (),
+    "parts_with_removals": _if_removals(_parts),
+    "languages_with_removals": _if_removals(lambda plan: tuple(plan.settings.languages)),
+    "benchmark_index": lambda plan: ("all",) if plan.decontaminates else (),
     "release": lambda plan: (plan.settings.release,),
     "vocabulary": lambda plan: (plan.settings.vocabulary_name,),
     "checkpoint": _checkpoint,
@@ -271,9 +306,15 @@ KIND_OF = {
     "identify": "slices",
     "choose_cut_offs": "dumps",
     "filter_perplexity": "slices",
+    "fetch_robots": "slices_with_robots",
+    "read_robots": "slices_with_robots",
+    "gather_robots": "dumps_with_robots",
     "filter_documents": "slices",
     "summarize": "dumps",
+    "index_benchmarks": "benchmark_index",
     "find_copies": "languages",
+    "list_hosts": "parts_with_removals",
+    "find_removals": "languages_with_removals",
     "regroup": "parts",
     "publish": "release",
     "sample_vocabulary": "parts",
@@ -288,7 +329,14 @@ KIND_OF = {
 
 # Stages of which a slice costs little: where a dump has more slices than this, several share a task, so that a dump has
 # at most a thousand tasks and each takes less than an hour (docs/operating.md).
-MOST_TASKS_A_DUMP = {"fetch": 100, "hash_paragraphs": 100, "identify": 100, "filter_documents": 4}
+MOST_TASKS_A_DUMP = {
+    "fetch": 100,
+    "fetch_robots": 10,
+    "read_robots": 20,
+    "hash_paragraphs": 100,
+    "identify": 100,
+    "filter_documents": 4,
+}
 
 
 def _cut_off_sample(plan: Plan, unit: str) -> dict[str, Any]:
@@ -316,9 +364,11 @@ def _gather_hashes(plan: Plan, unit: str) -> dict[str, Any]:
 SPECIAL: dict[str, Callable[[Plan, str], dict[str, Any]]] = {
     "ingest": lambda plan, unit: plan.ingested()[unit],
     "fetch": lambda plan, unit: {"source": plan.deployment.source},
+    "fetch_robots": lambda plan, unit: {"source": plan.deployment.source},
     "identify": _identify,
     "choose_cut_offs": _cut_off_sample,
     "gather_hashes": _gather_hashes,
+    "regroup": lambda plan, unit: {"removed": plan.removed_from(unit)} if unit else {},
     "evaluate": _evaluate,
 }
 

@@ -11,7 +11,6 @@ from multiprocessing import get_context
 from queue import Empty, SimpleQueue
 
 from pipeline import dump_order, stages
-from pipeline.current import set_current
 from pipeline.errors import FactoryError, WorkerLost
 from pipeline.plan import Work
 from pipeline.store import ArtifactStore, open_store
@@ -25,7 +24,7 @@ LOOK_EVERY_S = 1.0
 def run_work(work: Work, root: str) -> str:
     """One unit of one stage: what a worker process, a test and an Airflow task all call.  Returns the URI."""
     store = open_store(root)
-    uri = stages.load(work.stage).run(work.config, work.inputs, store, work.unit)
+    uri = stages.load(work.stage).run(work.config, work.inputs, store, work.unit, work.launcher)
     if series := getattr(work.config, "series", ""):
         dump_order.take_place(store, series, work.key)
     return uri
@@ -33,8 +32,7 @@ def run_work(work: Work, root: str) -> str:
 
 def point_to(work: Work, store: ArtifactStore) -> None:
     """What is there already becomes the current one of its name, as if it had been made now."""
-    if kind := stages.load(work.stage).current:
-        set_current(store, kind, work.unit, work.key)
+    stages.load(work.stage).register(store, work.unit, work.key)
 
 
 def run_plan(

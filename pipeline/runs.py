@@ -13,8 +13,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
+from pipeline.checkpoint_source import PATTERN, UNITS
 from pipeline.errors import BadConfig
-from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, Languages, ReleaseName
+from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, CheckpointName, Languages, ReleaseName
 from pipeline.stage import StageConfig
 from pipeline.stages.choose_cut_offs import ChooseCutOffsConfig
 from pipeline.stages.deduplicate import DeduplicateConfig
@@ -28,8 +29,9 @@ from pipeline.stages.find_copies import FindCopiesConfig
 from pipeline.stages.find_duplicates import FindDuplicatesConfig
 from pipeline.stages.hash_paragraphs import HashParagraphsConfig
 from pipeline.stages.identify import IdentifyConfig
+from pipeline.stages.index_benchmarks import IndexBenchmarksConfig
 from pipeline.stages.pretrain import PretrainConfig
-from pipeline.stages.regroup import RegroupConfig
+from pipeline.stages.regroup import RegroupChoices
 from pipeline.stages.sample_vocabulary import SampleVocabularyConfig
 from pipeline.stages.train_lid import TrainLidConfig
 from pipeline.stages.train_lm import TrainLmConfig
@@ -58,11 +60,10 @@ def _fault(fault: Any, settings: type[RunSettings]) -> str:
     if fault["type"] == "missing":
         return f"{name}: must be given ({settings.model_fields[name].description})"
     if fault["type"] != "extra_forbidden":
-        return (
-            f"{name}: {fault['msg'].removeprefix('Value error, ')}"
-            if name
-            else fault["msg"].removeprefix("Value error, ")
-        )
+        said = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] != "value_error":  # ours say what was found
+            said = f"{said}, found {fault['input']!r}"
+        return f"{name}: {said}" if name else said
     if name in MOVED:
         return f"{name}: no longer a setting of a run: {MOVED[name]}"
     homes = [run.name for run in RUNS.values() if name in run.settings.model_fields]
@@ -75,7 +76,7 @@ def _fault(fault: Any, settings: type[RunSettings]) -> str:
 _PLACES = "it belongs to the deployment file (docs/operating.md)"
 MOVED = dict.fromkeys(
     ("store", "source", "language_identifier", "label_map", "reference", "language_models", "cut_offs", "filters",
-     "benchmark_data"), _PLACES) | dict.fromkeys(
+     "removals", "benchmark_data"), _PLACES) | dict.fromkeys(
     ("language_identifier_sha256", "label_map_sha256", "reference_sha256", "language_models_sha256", "cut_offs_sha256",
      "filters_sha256", "benchmark_data_sha256"), f"{_PLACES}, under `digests`") | {
     "crawls": "`dumps` names the dumps of a release and of end_to_end, `crawl` the one of a corpus run",
@@ -111,7 +112,7 @@ class CorpusSettings(DumpChoices):
     )
 
 
-class ReleaseChoices(Languages, RegroupConfig, FindCopiesConfig, RunSettings):
+class ReleaseChoices(Languages, RegroupChoices, IndexBenchmarksConfig, FindCopiesConfig, RunSettings):
     """How the dumps' documents become a release."""
 
     part_gib: float = Field(
@@ -167,7 +168,9 @@ class PretrainChoices(EncodeConfig, PretrainConfig, RunSettings):
     """Size and length of a training run."""
 
     model_name: str = Field(
-        default="", pattern=rf"^$|{NAME_PATTERN}", description="name of the checkpoint; empty: VOCABULARY-MODEL"
+        default="",
+        pattern=rf"^$|{NAME_PATTERN}",
+        description="name of the checkpoint; empty: VOCABULARY-MODEL, or START-RELEASE with start_from",
     )
 
 
@@ -178,7 +181,14 @@ class PretrainSettings(PretrainChoices):
 
     @property
     def checkpoint_name(self) -> str:
-        return self.model_name or f"{self.vocabulary}-{self.model}"
+        started = f"{self.start_from.replace('@', '-')}-{self.training_release}"
+        return self.model_name or (started if self.start_from else f"{self.vocabulary}-{self.model}")
+
+    @model_validator(mode="after")
+    def _has_a_name_of_its_own(self) -> Self:
+        if self.start_from and self.checkpoint_name == self.start_from:
+            raise ValueError(f"model_name {self.model_name} is the checkpoint to go on from: choose another name")
+        return self
 
 
 class EvaluateChoices(FinetuningChoices, RunSettings):
@@ -195,7 +205,33 @@ class EvaluateChoices(FinetuningChoices, RunSettings):
 class EvaluateSettings(EvaluateChoices):
     """One checkpoint."""
 
-    checkpoint: str = Field(default="cc100-tiny", pattern=NAME_PATTERN, description="name of the checkpoint")
+    checkpoint: str = Field(
+        default="cc100-tiny",
+        pattern=PATTERN,
+        description="name of a checkpoint of the store (NAME@UPDATE: one of its milestones), or URI of its manifest; "
+        "or any Hugging Face encoder: a folder (path, file:// or s3:// URI) or hf://OWNER/NAME[@REVISION]",
+    )
+
+
+class ReevaluateSettings(EvaluateChoices):
+    """Checkpoints to score again, and what counts as a regression."""
+
+    checkpoints: tuple[CheckpointName, ...] = Field(
+        default=(), max_length=100, description="checkpoints, NAME or NAME@UPDATE; empty: the one that was made last"
+    )
+    seeds: tuple[int, ...] = Field(
+        default=(1, 2, 3),
+        min_length=1,
+        max_length=20,
+        description="fine-tuning seeds (paper: 5); one alone does not tell the spread between seeds",
+    )
+    significance: float = Field(
+        default=0.01, gt=0, lt=1, description="chance that noise counts as a change, over a benchmark's languages"
+    )
+    margin: float = Field(default=0.0, ge=0, le=100, description="points below which a difference counts as noise")
+    accept_regressions: bool = Field(
+        default=False, description="keep the verdict, but do not fail: the checkpoint is meant to be as it is"
+    )
 
 
 class EndToEndSettings(
@@ -213,6 +249,9 @@ class EndToEndSettings(
     @model_validator(mode="after")
     def _dumps_of_are_named(self) -> Self:
         _check_dumps_of(self, self.dumps)
+        for name in ("start_from", "training_release"):
+            if getattr(self, name):
+                raise ValueError(f"{name}: end_to_end trains new weights on its own release: start a pretrain run")
         for crawl in self.dumps:
             if not self.languages_of(crawl):
                 raise ValueError(f"dumps_of leaves {crawl} without a language: remove the dump or name a language")
@@ -274,7 +313,7 @@ LANGUAGE_MODELS = Run(
     "the deployment names. All dumps share them.",
     LanguageModelsSettings,
     ("ingest", "train_lid", "train_lm"),
-    ("language-identifier", "label-map", "reference/", "language-models/"),
+    ("language-identifier", "label-map", "other-text", "reference/", "language-models/"),
     {"Languages": ("languages",), "Language models": ("language_model_order", "language_model_pieces")},
 )
 CORPUS = Run(
@@ -283,10 +322,11 @@ CORPUS = Run(
     "Turn one dump of Common Crawl into documents of each language with their perplexity.",
     CorpusSettings,
     ("ingest", "fetch", "extract", "hash_paragraphs", "gather_hashes", "find_duplicates", "deduplicate", "identify",
-     "choose_cut_offs", "filter_perplexity", "filter_documents", "summarize"),
-    ("language-identifier", "label-map", "cut-offs", "filters"),
+     "choose_cut_offs", "filter_perplexity", "fetch_robots", "read_robots", "gather_robots", "filter_documents",
+     "summarize"),
+    ("language-identifier", "label-map", "second-identifier", "cut-offs", "filters"),
     {"Dump": ("crawl", "languages", "kind", "segments"),
-     "Documents": ("dedup", "unit", "mask_contacts"), "Tasks": ("slices", "missing_models")},
+     "Documents": ("dedup", "unit", "mask_contacts", "robots_agents"), "Tasks": ("slices", "missing_models")},
 )  # fmt: skip
 RELEASE = Run(
     "release",
@@ -294,9 +334,9 @@ RELEASE = Run(
     "Publish the documents of a named set of languages and dumps as Parquet files, each text once. The dumps' corpus "
     "runs must have finished.",
     ReleaseSettings,
-    ("find_copies", "regroup", "publish"),
-    (),
-    {"Release": ("release", "dumps", "languages"), "Duplicates": ("near_duplicates",)},
+    ("ingest", "index_benchmarks", "find_copies", "list_hosts", "find_removals", "regroup", "publish"),
+    ("benchmarks",),
+    {"Release": ("release", "dumps", "languages"), "Documents": ("near_duplicates", "decontaminate")},
     through=("summarize",),
 )
 VOCABULARY = Run(
@@ -317,7 +357,7 @@ PRETRAIN = Run(
     PretrainSettings,
     ("encode", "pretrain", "export"),
     (),
-    {"Model": ("vocabulary", "model", "model_name"), "Data": ("buckets", "alpha", "block_tokens"),
+    {"Model": ("vocabulary", "model", "recipe_settings", "model_name"), "Data": ("alpha", "block_tokens"),
      "Training": ("steps", "batch_blocks", "peak_learning_rate", "warmup_steps", "processes", "seed")},
     through=("train_vocabulary", "publish"),
 )  # fmt: skip
@@ -327,20 +367,33 @@ EVALUATE = Run(
     "Fine-tune one exported model on each benchmark and seed, score it with the official metrics, and write a report.",
     EvaluateSettings,
     ("ingest", "evaluate", "report"),
-    ("benchmarks",),
+    ("benchmarks", UNITS),
     {"Checkpoint": ("checkpoint",), "Benchmarks": ("benchmarks", "seeds", "finetuning")},
     through=("export", "pretrain", "train_vocabulary"),
 )
+REEVALUATE = Run(
+    "reevaluate",
+    "Score checkpoints again and compare.",
+    "Score what has no result yet, or whose data, scorer or code has changed since, and compare each checkpoint with "
+    "the last results of its name.",
+    ReevaluateSettings,
+    ("ingest", "evaluate"),
+    ("benchmarks",),
+    {"Checkpoints": ("checkpoints",), "Benchmarks": ("benchmarks", "seeds", "finetuning"),
+     "Regressions": ("significance", "margin", "accept_regressions")},
+)  # fmt: skip
 END_TO_END = Run(
     "end_to_end",
     "Run everything, from crawl to scores.",
     "Run everything, one after another: language models, corpus, release, vocabulary, pretraining and evaluation.",
     EndToEndSettings,
-    ("ingest", "train_lid", "train_lm", *CORPUS.stages[1:], *RELEASE.stages, *VOCABULARY.stages, *PRETRAIN.stages,
+    ("ingest", "train_lid", "train_lm", *CORPUS.stages[1:], *RELEASE.stages[1:], *VOCABULARY.stages, *PRETRAIN.stages,
      *EVALUATE.stages[1:]),
-    (*LANGUAGE_MODELS.ingests, "cut-offs", "filters", "benchmarks"),
+    (*LANGUAGE_MODELS.ingests, "second-identifier", "cut-offs", "filters", "benchmarks"),
     {"Corpus": ("dumps", "languages", "segments", "release"), "Vocabulary": ("vocabulary_size", "alpha"),
      "Model": ("model", "steps", "batch_blocks"), "Evaluation": ("benchmarks", "seeds")},
 )  # fmt: skip
 
-RUNS = {run.name: run for run in (LANGUAGE_MODELS, CORPUS, RELEASE, VOCABULARY, PRETRAIN, EVALUATE, END_TO_END)}
+RUNS = {
+    run.name: run for run in (LANGUAGE_MODELS, CORPUS, RELEASE, VOCABULARY, PRETRAIN, EVALUATE, REEVALUATE, END_TO_END)
+}

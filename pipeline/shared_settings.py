@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from ccnet.languages import LANGUAGES
 from pipeline.stage import StageConfig
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}$"
+CHECKPOINT_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}(@\d{1,8})?$"  # a milestone is NAME@UPDATE
+CheckpointName = Annotated[str, StringConstraints(pattern=CHECKPOINT_PATTERN)]
 CRAWL_PATTERN = r"^CC-MAIN-\d{4}(-\d{2}|-\d{4})?$"  # year and week; the dumps of 2008 to 2012 are named otherwise
 Bucket = Literal["head", "middle", "tail", "all"]
 BUCKETS: tuple[Bucket, ...] = ("head", "middle", "tail", "all")
@@ -101,4 +103,23 @@ class Seed(StageConfig):
 class BlockTokens(StageConfig):
     block_tokens: int = Field(
         default=128, ge=16, le=4096, description="tokens of one training block, specials included (paper: 512)"
+    )
+
+
+class StartFrom(StageConfig):
+    start_from: str = Field(
+        default="",
+        pattern=rf"^$|{CHECKPOINT_PATTERN}",
+        exclude=True,  # the checkpoint's manifest is among the inputs
+        description="checkpoint of the store to go on from, e.g. xlm-r-base or cc100-base@50000; its sizes replace "
+        "`model`, its vocabulary `vocabulary`; empty: new weights",
+    )
+
+
+class TrainingRelease(StageConfig):
+    training_release: str = Field(
+        default="",
+        pattern=rf"^$|{NAME_PATTERN}",
+        exclude=True,  # its manifest is among the inputs
+        description="release whose text the model is trained on; empty: that of the vocabulary",
     )

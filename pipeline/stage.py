@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.current import set_current
 from pipeline.draft import Draft, Provenance, UnitFinished
 from pipeline.errors import BadConfig, BadInput, FactoryError, MissingArtifact
+from pipeline.launchers.settings import Launcher, Processes
 from pipeline.manifest import MANIFEST_NAME, Artifact, Manifest, fingerprint, manifest_key
 from pipeline.needs import Need
 from pipeline.store import ArtifactStore
@@ -94,7 +95,8 @@ class Stage:
     """One step of the pipeline.
 
     `version` is raised when the same config would give other bytes.  `needs` says, for each earlier stage, which of
-    its units one unit reads; `optional` stages may be absent.  `current` is the kind of pointer that the newest run
+    its units one unit reads; `optional` stages may be absent; `builds_on` as `needs`, of manifests that earlier runs
+    made and this one names, if it does.  `current` is the kind of pointer that the newest run
     of a unit sets (pipeline/current.py), "" for none.
     """
 
@@ -104,8 +106,10 @@ class Stage:
     body: Body
     needs: Mapping[str, Need] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    builds_on: Mapping[str, Need] = field(default_factory=dict)
     packages: tuple[str, ...] = ()  # libraries whose versions the manifest records
     current: str = ""
+    finished: Callable[[ArtifactStore, str], None] | None = None  # called with the key of each manifest that stands
     shared: bool = False  # many tasks read its artifacts: they are brought and checked once a machine
 
     def parse(self, config: StageConfig | Mapping[str, Any]) -> StageConfig:
@@ -131,8 +135,10 @@ class Stage:
         inputs: Iterable[str],
         store: ArtifactStore,
         unit: str,
+        launcher: Launcher | None = None,
     ) -> str:
-        """Do the work unless it is done.  `inputs` are the URIs or keys of the manifests that the unit reads.
+        """Do the work unless it is done.  `inputs` are the URIs or keys of the manifests that the unit reads;
+        `launcher` says where pretraining runs (default: processes of this machine).
 
         Returns the manifest's URI.  Raises FactoryError; on any error nothing is published under the manifest.
         """
@@ -143,16 +149,26 @@ class Stage:
             store.manifest(key)  # a broken one is no result
             log.info("%s %s: already there", self.name, unit)
         else:
-            self._make(parsed, unit, keys, key, store)
-        if self.current:
-            set_current(store, self.current, unit, key)
+            self._make(parsed, unit, keys, key, store, launcher or Processes())
+        self.register(store, unit, key)
         return store.uri(key)
 
-    def _make(self, config: StageConfig, unit: str, inputs: tuple[str, ...], key: str, store: ArtifactStore) -> None:
+    def register(self, store: ArtifactStore, unit: str, key: str) -> None:
+        """Make a finished unit findable, by its name or in tables over units; again gives the same."""
+        if self.current:
+            set_current(store, self.current, unit, key)
+        if self.finished:
+            self.finished(store, key)
+
+    def _make(
+        self, config: StageConfig, unit: str, inputs: tuple[str, ...], key: str, store: ArtifactStore,
+        launcher: Launcher,
+    ) -> None:  # fmt: skip
         loaded = self._load(unit, inputs, store)
         sweep_scratch(store)
         folder = store.scratch()
         draft = Draft(store, key.removesuffix(f"/{MANIFEST_NAME}"), folder, self.name, unit)
+        draft.launcher = launcher
         try:
             with draft.timed():
                 self.body(config, loaded, draft)

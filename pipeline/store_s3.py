@@ -150,6 +150,11 @@ class S3Store(ArtifactStore):
             self.client.upload_file(str(path), self.bucket, self.prefix + key, Config=TRANSFER)
         path.unlink()
 
+    def copy(self, key: str, target: str) -> None:
+        source = {"Bucket": self.bucket, "Key": self.prefix + key}
+        with _translated(self.uri(key)):
+            self.client.copy(source, self.bucket, self.prefix + target, Config=TRANSFER)
+
     def local(self, key: str) -> Path:
         target = Path(self._downloads.name) / uuid.uuid4().hex
         self._download(key, target)

@@ -1,4 +1,5 @@
-"""Where that lies which no Python package installs: lmplz and build_binary of kenlm, and the model lid.176."""
+"""Where that lies which no Python package installs: lmplz and build_binary of kenlm, the model lid.176, and text in
+other languages."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pipeline.errors import MissingArtifact
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
 BUILT = TOOLS / "kenlm" / "bin"
 LANGUAGE_IDENTIFIER = TOOLS / "lid.176.ftz"
+OTHER_TEXT = TOOLS / "declarations"  # the Universal Declaration of Human Rights in some 500 versions
 
 
 def find_tool(name: str) -> Path:

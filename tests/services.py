@@ -36,6 +36,11 @@ def install() -> None:
     (VENV / ".made").touch()
 
 
+def program(name: str) -> list[str]:
+    """Through the environment's Python: the path in the script's first line is wrong once the folder was moved."""
+    return [str(VENV / "bin" / "python"), str(VENV / "bin" / name)]
+
+
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -46,7 +51,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def write_rings_and_settings(folder: Path, ports: dict[str, int]) -> None:
+def write_rings_and_settings(folder: Path, ports: dict[str, int], address: str) -> None:
     (folder / "srv" / "d1").mkdir(parents=True)
     (folder / "run").mkdir()
     etc = folder / "etc"
@@ -56,7 +61,7 @@ def write_rings_and_settings(folder: Path, ports: dict[str, int]) -> None:
     (etc / "swift.conf").write_text(hash_lines + policy)
     shared = f"swift_dir = {etc}\nbind_ip = 127.0.0.1\nworkers = 1\nuser = {getpass.getuser()}\nlog_level = WARNING\n"
     for server in ("object", "container", "account"):
-        builder = [str(VENV / "bin" / "swift-ring-builder"), f"{server}.builder"]
+        builder = [*program("swift-ring-builder"), f"{server}.builder"]
         for step in (["create", "6", "1", "1"], ["add", f"r1z1-127.0.0.1:{ports[server]}/d1", "1"], ["rebalance"]):
             subprocess.run([*builder, *step], cwd=etc, stdout=subprocess.DEVNULL, check=False)
         (etc / f"{server}.conf").write_text(
@@ -65,7 +70,7 @@ def write_rings_and_settings(folder: Path, ports: dict[str, int]) -> None:
             f"[app:{server}-server]\nuse = egg:swift#{server}\n"
         )
     (etc / "proxy.conf").write_text(
-        f"[DEFAULT]\n{shared}bind_port = {ports['proxy']}\n"
+        f"[DEFAULT]\n{shared.replace('127.0.0.1', address)}bind_port = {ports['proxy']}\n"
         f"[pipeline:main]\npipeline = {' '.join(FILTERS)} proxy-logging proxy-server\n"
         "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
         + "".join(f"[filter:{name}]\n{filter_lines(name)}" for name in FILTERS)
@@ -83,17 +88,17 @@ def filter_lines(name: str) -> str:
     return lines
 
 
-def start(folder: Path) -> tuple[list[subprocess.Popen[bytes]], str]:
-    """The four servers and the endpoint.  Raises RuntimeError with the proxy's log."""
+def start(folder: Path, address: str = "127.0.0.1") -> tuple[list[subprocess.Popen[bytes]], str]:
+    """The four servers and the endpoint at that address.  Raises RuntimeError with the proxy's log."""
     ports = dict(zip(("object", "container", "account", "proxy"), free_ports(4), strict=True))
-    write_rings_and_settings(folder, ports)
+    write_rings_and_settings(folder, ports, address)
     servers = []
     for server in ports:
         with (folder / f"{server}.log").open("wb") as out:
-            command = [str(VENV / "bin" / f"swift-{server}-server"), str(folder / "etc" / f"{server}.conf")]
+            command = [*program(f"swift-{server}-server"), str(folder / "etc" / f"{server}.conf")]
             environment = {**os.environ, "SWIFT_DIR": str(folder / "etc")}
             servers.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
-    endpoint = f"http://127.0.0.1:{ports['proxy']}"
+    endpoint = f"http://{address}:{ports['proxy']}"
     for _ in range(300):
         try:
             urllib.request.urlopen(f"{endpoint}/healthcheck", timeout=2).close()

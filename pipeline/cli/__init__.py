@@ -6,40 +6,40 @@ Exit status: 0 done, 2 wrong input or settings, 75 try again.
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import click
-from rich.console import Console
-from rich.logging import RichHandler
 
-from pipeline.cli import clean, look, plan, results, run, text
-from pipeline.errors import FactoryError
-
-COMMANDS = (*run.COMMANDS, *plan.COMMANDS, *look.COMMANDS, *text.COMMANDS, *results.COMMANDS, *clean.COMMANDS)
+from pipeline.cli.verbs import Verbs, verbose
+from pipeline.errors import EXIT_WRONG, FactoryError
 
 
-@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="also show the log of the stages")
-def xlmr(verbose: bool) -> None:
-    level = logging.INFO if verbose else logging.WARNING
-    handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
-    logging.basicConfig(level=level, handlers=[handler], format="%(message)s")
-
-
-for _command in COMMANDS:
-    xlmr.add_command(_command)
+@click.group(help=__doc__, commands=Verbs(), context_settings={"help_option_names": ["-h", "--help"]})
+@verbose
+def xlmr() -> None:
+    pass
 
 
 def main() -> None:
     """Run the command line; every error of the user is one line."""
     try:
-        xlmr(standalone_mode=False)
+        sys.exit(xlmr(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(EXIT_WRONG)
     except FactoryError as error:
-        click.echo(f"xlmr: {error}", err=True)
-        sys.exit(error.exit_status)
+        _end(error)
+    except OSError as error:
+        from pipeline.store.disk import store_error
+
+        told = store_error(error, str(error.filename or "output"))
+        if told is None:  # it says nothing of the disk: a fault of the program
+            raise
+        _end(told)
+
+
+def _end(error: FactoryError) -> None:
+    click.echo(f"xlmr: {error}", err=True)
+    sys.exit(error.exit_status)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import place_options, store_of, with_options
+from pipeline.cli.options import NumberRange, place_options, store_of, with_options
 from pipeline.sweep import DAY_S
 
 
@@ -14,7 +14,7 @@ from pipeline.sweep import DAY_S
 @with_options(place_options)
 @click.option(
     "--older-than-hours",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=DAY_S / 3600,
     show_default=True,
     help="keep what changed within this time: it may belong to an attempt on another machine",

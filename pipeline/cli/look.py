@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pipeline.cli.options import place_options, store_of, with_options
+from pipeline.cli.options import place_options, refuse_given, store_of, with_options
 from pipeline.errors import BadConfig
 
 
@@ -36,13 +36,22 @@ def stats(folder: Path | None, name: str, as_json: bool, as_csv: bool, plot: Pat
     """
     from pipeline.corpus_table import corpus_csv, corpus_statistics_of, corpus_table, folder_statistics
 
+    if as_json and as_csv:
+        raise BadConfig("--json and --csv: wanted one of them")
+    if folder:
+        refuse_given(
+            ("name", "store", "places"), f"it chooses in a store, and {folder} is a folder: wanted one of them"
+        )
     statistics = folder_statistics(folder) if folder else corpus_statistics_of(store_of(where), name=name)
     if plot:
         if plot.suffix not in (".svg", ".png", ".pdf") or not plot.parent.is_dir():
             raise BadConfig(f"--plot {plot}: wanted a name that ends in .svg, .png or .pdf, in an existing folder")
         from ccnet.stats_plot import plot_corpus
 
-        plot_corpus(statistics, plot)
+        try:
+            plot_corpus(statistics, plot)
+        except OSError as error:
+            raise BadConfig(f"--plot {plot}: {error.strerror}: wanted a file that can be written") from error
     if as_json:
         click.echo(json.dumps(statistics, indent=1, sort_keys=True, ensure_ascii=False))
     elif as_csv:
@@ -52,20 +61,24 @@ def stats(folder: Path | None, name: str, as_json: bool, as_csv: bool, plot: Pat
 
 
 @click.command("list")
-@click.argument("stage", required=False, default="")
+@click.argument("stage", required=False, default="", metavar="[STAGE[/UNIT]]")
 @with_options(place_options)
 def list_manifests(stage: str, **where: Any) -> None:
     """List the manifests in the store.
 
-    With STAGE: of that stage only.
+    With STAGE, or STAGE and the beginning of units: of these only.
 
     \b
     Example: xlmr list evaluate
+             xlmr list evaluate/xnli
     """
     from pipeline.manifest import MANIFEST_NAME
+    from pipeline.stages import NAMES
 
+    if stage and stage.split("/")[0] not in NAMES:
+        raise BadConfig(f"{stage!r} is no stage: wanted one of {', '.join(NAMES)}")
     store = store_of(where)
-    for key in store.list(f"{stage}/" if stage else ""):
+    for key in store.list(f"{stage.rstrip('/')}/" if stage else ""):
         if key.endswith(f"/{MANIFEST_NAME}"):
             click.echo(store.uri(key))
 

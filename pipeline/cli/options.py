@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import click
-from pydantic import BaseModel
 
-from pipeline.deployment import DEFAULT_FILE, VARIABLE, Deployment
+from pipeline.deployment_file import DEFAULT_FILE, VARIABLE
 from pipeline.errors import BadConfig
 from pipeline.json_file import read_json_object
-from pipeline.runs import Run, RunSettings
-from pipeline.store import ArtifactStore, FileStore, open_store
+
+if TYPE_CHECKING:  # their imports take longer than a small corpus
+    from pydantic import BaseModel
+
+    from pipeline.deployment import Deployment
+    from pipeline.runs import Run, RunSettings
+    from pipeline.store import ArtifactStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,6 +45,25 @@ run_options = [
 ]
 
 
+class NumberRange(click.FloatRange):
+    """A number within bounds; NaN is within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
+
+
+def refuse_given(options: Iterable[str], why: str) -> None:
+    """Raise BadConfig where one of these parameters of the running command was given, and would be ignored."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in options and source is click.core.ParameterSource.COMMANDLINE:
+            raise BadConfig(f"{parameter.opts[0]}: {why}")
+
+
 def with_options(*groups: list[Any]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):
@@ -51,6 +75,8 @@ def with_options(*groups: list[Any]) -> Callable[[Command], Command]:
 
 def read_deployment(deployment_file: Path | None, places: tuple[str, ...], store: str | None) -> Deployment:
     """The file, then --place, then --store.  Raises BadConfig."""
+    from pipeline.deployment import Deployment
+
     path = deployment_file or DEFAULT_FILE
     found = Deployment.load(path) if deployment_file or path.exists() else Deployment()
     given = parse_pairs(places, Deployment, "--place")
@@ -95,6 +121,8 @@ def _value(text: str, *, is_list: bool) -> object:
 
 def store_of(where: Mapping[str, Any], uri: str = "") -> ArtifactStore:
     """The store that a whole URI lies in; else the deployment's."""
+    from pipeline.store import FileStore, open_store
+
     if "://" in uri:
         from pipeline.stages import NAMES
 
@@ -104,4 +132,14 @@ def store_of(where: Mapping[str, Any], uri: str = "") -> ArtifactStore:
     store = open_store(read_deployment(**where).store)
     if isinstance(store, FileStore) and not store.folder.is_dir():
         raise BadConfig(f"{store.root}: no such folder: name an existing store with --store")
+    return store
+
+
+def store_to_write(deployment: Deployment) -> ArtifactStore:
+    """The deployment's store, which need not be there yet.  Raises BadConfig where it can be none."""
+    from pipeline.store import FileStore, open_store
+
+    store = open_store(deployment.store)
+    if isinstance(store, FileStore) and store.folder.exists() and not store.folder.is_dir():
+        raise BadConfig(f"{store.root}: is a file: wanted a folder, or s3://bucket/prefix")
     return store

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import place_options, read_deployment, read_settings, settings_options, with_options
+from pipeline.errors import BadConfig
 from pipeline.runs import RUNS
 
 RUN = click.Choice(list(RUNS))
@@ -24,8 +25,8 @@ RUN = click.Choice(list(RUNS))
 def plan_command(run: str, estimate: bool, as_json: bool, **given: Any) -> None:
     """Show the stages and tasks of a run.
 
-    RUN is language_models, corpus, release, vocabulary, pretrain, evaluate or end_to_end (the default). Only the
-    settings are read and, for a run that builds on others, the manifests that it names; nothing is run.
+    RUN is language_models, corpus, release, vocabulary, pretrain, evaluate, reevaluate or end_to_end (the default).
+    Only the settings are read and, for a run that builds on others, the manifests that it names; nothing is run.
 
     \b
     Example: xlmr plan --settings releases/cc100.json --json
@@ -45,11 +46,13 @@ def plan_command(run: str, estimate: bool, as_json: bool, **given: Any) -> None:
         store = open_store(deployment.store)
         if run == "corpus":  # which models there are changes keys, not the units
             settings = settings.model_copy(update={"missing_models": "skip"})
-        plan = make_plan(chosen, settings, deployment, store, named_manifests(chosen, settings, store))
+        plan = make_plan(chosen, settings, deployment, store, named_manifests(chosen, settings, deployment, store))
     else:
         plan = Plan(chosen, settings, deployment)
     rows = [
-        {"stage": stage, "units": len(plan.works(stage)), "tasks": len(plan.tasks(stage))} for stage in chosen.stages
+        {"stage": stage, "units": len(plan.works(stage)), "tasks": len(plan.tasks(stage))}
+        for stage in chosen.stages
+        if plan.own_units(stage)
     ]
     found: dict[str, Any] = {"run": run, "stages": rows, "tasks": sum(row["tasks"] for row in rows)}
     if estimate:
@@ -116,6 +119,8 @@ def crawls_command(update: bool, file: Path | None, **place: Any) -> None:
     from pipeline.crawl_list import read_crawl_list, update_crawl_list
     from pipeline.store import open_store
 
+    if file and not update:
+        raise BadConfig(f"--file {file}: wanted --update as well: the list is written when it is fetched")
     deployment = read_deployment(**place)
     if update:
         crawls = update_crawl_list(deployment, open_store(deployment.store), file)

@@ -1,4 +1,4 @@
-"""`xlmr score` and `xlmr compare`: predictions scored alone, two models' results compared."""
+"""Verbs for scores: predictions scored alone, two models compared, all scores as tables or in a common schema."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import BadInput
+from pipeline.cli.options import NumberRange, place_options, store_of, with_options
+from pipeline.errors import BadInput, MissingArtifact
 from pipeline.stages.evaluate import KNOWN_BENCHMARKS
+
+if TYPE_CHECKING:
+    from evaluation.results import Scored
 
 EXIT_REGRESSION = 1
 
@@ -41,24 +45,26 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str, as_json:
 
 
 @click.command(short_help="Compare the results of two models.")
-@click.argument("a", type=click.Path(path_type=Path), metavar="A")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B")
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="chance of a wrong verdict")
-@click.option("--margin", type=click.FloatRange(0), default=0.0, show_default=True, help="points that count as noise")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@with_options(place_options)
+@click.option("--alpha", type=NumberRange(0, 1), default=0.05, show_default=True, help="chance of a wrong verdict")
+@click.option("--margin", type=NumberRange(0), default=0.0, show_default=True, help="points that count as noise")
 @click.option("--fail-on-regression", is_flag=True, help="exit with 1 where B is worse beyond noise")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
-def compare(a: Path, b: Path, alpha: float, margin: float, fail_on_regression: bool, as_json: bool) -> None:
+def compare(a: str, b: str, alpha: float, margin: float, fail_on_regression: bool, as_json: bool, **where: Any) -> None:
     """Say for each language and overall whether B is better or worse than A beyond noise.
 
-    A and B are folders of results, one or more seeds below each: artifacts of `evaluate`.
+    A and B are folders of results, one or more seeds below each (what `evaluate` leaves), or names of checkpoints that
+    the store has scores of.
 
     \b
     Example: xlmr compare results/last-week results/today --fail-on-regression
+             xlmr compare cc100-base FacebookAI/xlm-roberta-base --store var/store --json
     """
     from evaluation.compare import compare as compare_rows
-    from evaluation.results import read_results_below
 
-    found = _told(lambda: compare_rows(*(read_results_below(folder) for folder in (a, b)), alpha=alpha, margin=margin))
+    found = _told(lambda: compare_rows(*(_scored(each, where) for each in (a, b)), alpha=alpha, margin=margin))
     told: dict[str, Any] = found.to_json()
     if as_json:
         click.echo(json.dumps(told, indent=1))
@@ -66,6 +72,85 @@ def compare(a: Path, b: Path, alpha: float, margin: float, fail_on_regression: b
         Console().print(_table(told))
     if told["regression"] and fail_on_regression:
         raise click.exceptions.Exit(EXIT_REGRESSION)
+
+
+def _scored(named: str, where: dict[str, Any]) -> list[Scored]:
+    """The results below a folder, else the newest ones of a checkpoint of the store."""
+    from evaluation.results import read_results_below
+    from pipeline.result_store import newest, read_results, with_contributions
+
+    if Path(named).is_dir():
+        return read_results_below(Path(named))
+    store = store_of(where)
+    results = newest(read_results(store, checkpoint_name=named))
+    if not results:
+        raise MissingArtifact(
+            f"{named}: no such folder, and {store.root} has no score of a checkpoint of that name: see `xlmr report`"
+        )
+    return with_contributions(store, results)
+
+
+choice_options = [
+    click.option(
+        "--checkpoint", "checkpoints", multiple=True, metavar="NAME", help="of this checkpoint [default: all]"
+    ),
+    click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME", help="of this benchmark [default: all]"),
+]
+FORMATS = ("html", "md", "tex", "json")
+
+
+@click.command(short_help="Show all scores in the paper's tables.")
+@with_options(place_options, choice_options)
+@click.option("--output", type=click.Path(path_type=Path), help="folder for report.html, .md, .tex and .json")
+@click.option("--format", "shown", type=click.Choice(("text", *FORMATS)), default="text", show_default=True,
+              help="what to print")  # fmt: skip
+def report(
+    checkpoints: tuple[str, ...], benchmarks: tuple[str, ...], output: Path | None, shown: str, **where: Any
+) -> None:
+    """Show the store's scores in the shape of the paper's tables 1 to 5.
+
+    A row for each checkpoint and setting, beside the published ones: means over seeds, with the newest score of each
+    seed. Each number leads to the manifest that it comes from; `xlmr trace` follows that to the crawl's files.
+
+    \b
+    Example: xlmr report --store var/store --output report
+             xlmr report --checkpoint cc100-base --benchmark xnli --format tex
+    """
+    from evaluation.report import as_text, render, write_report
+    from pipeline.all_scores import scores_report
+
+    found = scores_report(store_of(where), checkpoints, benchmarks)
+    if output:
+        write_report(found, output)
+        click.echo(output / "report.html")
+    else:
+        click.echo(as_text(found, Console().width) if shown == "text" else render(found, shown), nl=False)
+
+
+@click.command("export-results", short_help="Write all scores in Every Eval Ever's schema.")
+@with_options(place_options)
+@click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="folder that gets data/BENCHMARK/…")  # fmt: skip
+@click.option("--organization", required=True, help="who ran the evaluation and made the store's own checkpoints")
+@with_options(choice_options)
+def export_results(
+    folder: Path, organization: str, checkpoints: tuple[str, ...], benchmarks: tuple[str, ...], **where: Any
+) -> None:
+    """Write the store's scores in Every Eval Ever's schema, the common format of evaluation results.
+
+    One document for each checkpoint and benchmark, data/BENCHMARK/DEVELOPER/MODEL/UUID.json: the newest score of each
+    seed, language and metric, and means over seeds. Documents of an earlier export are replaced where scores changed.
+
+    \b
+    Example: xlmr export-results --store var/store --to every-eval-ever --organization "My Lab"
+    """
+    from pipeline.all_scores import standing_results
+    from pipeline.every_eval_ever import documents, write_documents
+
+    store = store_of(where)
+    results = standing_results(store, checkpoints, benchmarks)
+    for path in write_documents(_told(lambda: documents(store, results, organization)), folder):
+        click.echo(path)
 
 
 def _table(told: dict[str, Any]) -> Table:
@@ -86,4 +171,4 @@ def _told(call: Callable[[], Any]) -> Any:
         raise BadInput(str(error)) from error
 
 
-COMMANDS = (score, compare)
+COMMANDS = (score, compare, report, export_results)

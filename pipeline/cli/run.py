@@ -1,9 +1,8 @@
-"""`xlmr language-models | corpus | release | vocabulary | pretrain | evaluate | end-to-end`: the runs, in-process."""
+"""`xlmr language-models | release | vocabulary | end-to-end`: the runs, in-process."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,18 +14,17 @@ from pipeline.cli.options import (
     read_settings,
     run_options,
     settings_options,
+    store_to_write,
     with_options,
 )
 from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig
-from pipeline.runs import CORPUS, RUNS, Run, RunSettings
+from pipeline.runs import CORPUS, EVALUATE, PRETRAIN, REEVALUATE, RUNS, Run, RunSettings
 
 EXAMPLES = {
     "language_models": "xlmr language-models --set languages=en,sw --place reference=reference/",
     "release": "xlmr release --set release=cc100 --set dumps=CC-MAIN-2019-35,CC-MAIN-2019-39",
     "vocabulary": "xlmr vocabulary --set release=cc100 --set vocabulary_size=250000",
-    "pretrain": "xlmr pretrain --set vocabulary=cc100 --set model=base --set steps=1500000",
-    "evaluate": "xlmr evaluate --set checkpoint=cc100-base --set seeds=1,2,3,4,5",
     "end_to_end": "xlmr end-to-end --set dumps=CC-MAIN-2019-35 --set languages=en,sw --set segments=1",
 }
 stage_options = [
@@ -44,103 +42,15 @@ def _command_of(run: Run) -> click.Command:
         deployment = read_deployment(**place)
         start(run, read_settings(run, deployment, **given), deployment, until, unit, workers, dry_run)
 
-    return click.command(run.name.replace("_", "-"), help=_help(run, EXAMPLES[run.name]), short_help=run.summary)(
+    return click.command(run.name.replace("_", "-"), help=help_of_run(run, EXAMPLES[run.name]), short_help=run.summary)(
         command
     )
 
 
-def _help(run: Run, *examples: str, more: str = "") -> str:
+def help_of_run(run: Run, *examples: str, more: str = "") -> str:
     paragraphs = [run.about, *([more] if more else ()), "Units whose result is already in the store are not run again."]
     lines = "\n         ".join(examples)
     return "\n\n".join([*paragraphs, f"\b\nExample: {lines}\nSettings: xlmr settings {run.name}"])
-
-
-CORPUS_HELP = _help(
-    CORPUS,
-    "xlmr corpus --crawl CC-MAIN-2019-35 --store file:///data/store",
-    "xlmr corpus --recipe ccnet --input *.warc.wet.gz --language-models lm/ --output corpus/",
-    more="With --recipe ccnet: process local WET or WARC files exactly as CCNet does, without a store. Arguments after "
-    "the options are dumps (cc100) or files (ccnet). `xlmr language-models` trains the language models of the store; "
-    "`xlmr release` publishes the documents of finished dumps.",
-)
-
-
-@click.command(short_help=CORPUS.summary, help=CORPUS_HELP)
-@click.argument("more", nargs=-1, metavar="[FILE|ID]...")
-@click.option(
-    "--recipe",
-    type=click.Choice(["cc100", "ccnet"]),
-    default="cc100",
-    show_default=True,
-    help="cc100: dumps into the store; ccnet: local files, exactly as CCNet processes them",
-)
-@click.option("--input", "files", multiple=True, metavar="FILE...", help="ccnet: WET or WARC files to read")
-@click.option(
-    "--language-models", type=click.Path(path_type=Path), help="ccnet: folder with LANG.sp.model and LANG.arpa.bin"
-)
-@click.option(
-    "--language-identifier",
-    type=click.Path(path_type=Path),
-    help="ccnet: a fastText model [default: the lid.176 that `make install` fetched]",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="ccnet: folder to write the Parquet files to")
-@click.option(
-    "--cut-offs",
-    type=click.Path(path_type=Path, exists=True),
-    help="ccnet: table of percentiles 30 and 60 [default: cutoffs.tsv beside the models, else CCNet's published ones]",
-)
-@click.option(
-    "--min-characters",
-    type=click.IntRange(1),
-    default=300,
-    show_default=True,
-    help="ccnet: shortest page to keep, characters",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="ccnet: lowest language identification score to keep",
-)
-@click.option("--languages", default="", metavar="en,sw", help="languages to keep, by code [default: all]")
-@click.option("--crawl", "crawls", multiple=True, metavar="ID...", help="cc100: dumps to process, e.g. CC-MAIN-2019-35")
-@with_options(settings_options, place_options, run_options)
-def corpus(recipe: str, more: tuple[str, ...], workers: int, dry_run: bool, **given: Any) -> None:
-    """One dump or several, one after another; or local files by CCNet's recipe."""
-    files, languages = (*given.pop("files"), *more), tuple(filter(None, given.pop("languages").split(",")))
-    names = ("language_models", "language_identifier", "output", "cut_offs", "min_characters", "threshold")
-    local = {name: given.pop(name) for name in names}
-    if recipe == "ccnet":
-        _ccnet(files, languages, workers, local)
-        return
-    if local["output"] or local["language_models"]:
-        raise BadConfig("--recipe cc100 writes into --store: --output and --language-models belong to --recipe ccnet")
-    crawls = (*given.pop("crawls"), *more)
-    place = {name: given.pop(name) for name in ("deployment_file", "places", "store")}
-    deployment = read_deployment(**place)
-    if languages:
-        given["pairs"] = (*given["pairs"], f"languages={','.join(languages)}")
-    for crawl in crawls or ("",):
-        pairs = (*given["pairs"], f"crawl={crawl}") if crawl else given["pairs"]
-        settings = read_settings(CORPUS, deployment, given["settings_file"], pairs)
-        start(CORPUS, settings, deployment, None, None, workers, dry_run)
-
-
-def _ccnet(files: Sequence[str], languages: Sequence[str], workers: int, local: dict[str, Any]) -> None:
-    from pipeline import corpus_command
-    from pipeline.tools import find_language_identifier
-
-    models, output, cut_offs = (local.pop(name) for name in ("language_models", "output", "cut_offs"))
-    if not (files and models and output):
-        raise BadConfig("--recipe ccnet wants --input FILE..., --language-models DIR and --output DIR")
-    identifier = local.pop("language_identifier") or find_language_identifier()
-    counts = corpus_command.local_corpus(
-        [Path(name) for name in files], models, identifier, output, cut_offs, workers, Console(stderr=True),
-        languages=languages, **local,
-    )  # fmt: skip
-    click.echo(corpus_command.summary(counts))
-    click.echo(output)
 
 
 def start(
@@ -151,19 +61,22 @@ def start(
     unit: str | None,
     workers: int,
     dry_run: bool,
+    *,
+    quiet: bool = False,
 ) -> None:
-    """Run in-process with a bar on stderr; print the URIs of what the last stage made."""
+    """Run in-process with a bar on stderr; print the URIs of what the last stage made, unless `quiet`."""
     from pipeline.build_on import make_plan, named_manifests
     from pipeline.follow import Follower
     from pipeline.plan import select
     from pipeline.runner import run_plan
-    from pipeline.store import open_store
 
-    store = open_store(deployment.store)
-    named = named_manifests(run, settings, store)
+    if unit and not until:
+        raise BadConfig(f"--unit {unit}: wanted --until STAGE as well, the stage of that unit")
+    store = store_to_write(deployment)
+    named = named_manifests(run, settings, deployment, store)
     last = until or run.stages[-1]
-    # With dedup=global a dump learns which dumps came before it when its hashes are there.
-    goals = (*(["gather_hashes"] if getattr(settings, "dedup", "") == "global" and run is CORPUS else ()), until)
+    end = run.stages.index(last) if last in run.stages else 0
+    goals = (*(stage for stage in _planned_again(run, settings, deployment) if run.stages.index(stage) < end), until)
     for goal in goals:
         plan = make_plan(run, settings, deployment, store, named)
         works = select(plan, goal, unit if goal == until else None) if goal else plan.works()
@@ -174,10 +87,20 @@ def start(
         follower = Follower(works, store, Console(stderr=True))
         with follower.bar:
             run_plan(works, store.root, workers=workers, on_done=follower.done, on_wait=follower.poll)
-    if not dry_run:
+    if not dry_run and not quiet:
         for work in works:
             if work.stage == last:
                 click.echo(store.uri(work.key))
 
 
-COMMANDS: tuple[click.Command, ...] = tuple(corpus if run is CORPUS else _command_of(run) for run in RUNS.values())
+def _planned_again(run: Run, settings: RunSettings, deployment: Deployment) -> Iterator[str]:
+    """Stages after which keys are known that nobody can know before."""
+    if run is CORPUS and getattr(settings, "dedup", "") == "global":
+        yield "gather_hashes"  # which dumps came before this one
+    if deployment.removals and "find_removals" in run.stages:
+        yield "find_removals"  # which parts hold a host of the removal list
+
+
+# Those with a module of their own in pipeline/cli.
+OF_THEIR_OWN = (CORPUS, PRETRAIN, EVALUATE, REEVALUATE)
+COMMANDS: tuple[click.Command, ...] = tuple(_command_of(run) for run in RUNS.values() if run not in OF_THEIR_OWN)

@@ -9,8 +9,9 @@ from pipeline.stage import Stage
 # In the order of the data.
 NAMES = (
     "ingest", "train_lid", "train_lm", "fetch", "extract", "hash_paragraphs", "gather_hashes", "find_duplicates",
-    "deduplicate", "identify", "choose_cut_offs", "filter_perplexity", "filter_documents", "summarize", "find_copies",
-    "regroup", "publish", "sample_vocabulary", "train_vocabulary", "encode", "pretrain", "export", "evaluate", "report",
+    "deduplicate", "identify", "choose_cut_offs", "filter_perplexity", "fetch_robots", "read_robots", "gather_robots",
+    "filter_documents", "summarize", "index_benchmarks", "find_copies", "list_hosts", "find_removals", "regroup",
+    "publish", "sample_vocabulary", "train_vocabulary", "encode", "pretrain", "export", "evaluate", "report",
 )  # fmt: skip
 
 

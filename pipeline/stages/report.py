@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.draft import Draft
 from pipeline.needs import all_units, first_part
 from pipeline.release import release_statistics
 from pipeline.stage import Inputs, Stage, StageConfig
+from pipeline.stages import NAMES
 from pipeline.stages.train_vocabulary import SAMPLED
 
 
@@ -22,11 +24,14 @@ def report(config: ReportConfig, inputs: Inputs, draft: Draft) -> None:
     from evaluation.report import write_report
 
     write_report(gather(inputs), draft.path("report.json").parent)
-    draft.add({"benchmark_rows": len(_benchmarks(inputs)), "languages": len(_corpus(inputs))})
+    languages = len(_corpus(inputs)) if inputs.of("publish") else 0
+    draft.add({"benchmark_rows": len(_benchmarks(inputs)), "languages": languages})
 
 
 def gather(inputs: Inputs) -> dict[str, Any]:
     """The report's content, in the shape of evaluation.report."""
+    if not (inputs.of("publish") and inputs.of("pretrain")):  # an imported one, a milestone
+        return scores_alone(_benchmarks(inputs))
     pretraining = _pretraining(inputs)
     release = inputs.one("publish")
     statistics = release_statistics(inputs)
@@ -37,11 +42,47 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         "corpus": _corpus(inputs),
         "dropped": {stage: step.pop("dropped") for stage, step in steps.items()},
         "flow": steps,
+        "order": [stage for stage in NAMES if stage in steps],
         "vocabulary": _vocabulary(inputs),
         "pretraining": pretraining,
         "benchmarks": _benchmarks(inputs),
         "release": release.key,
     }
+
+
+def scores_alone(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A report on models whose corpus and pretraining are not known here."""
+    from ccnet.languages import LANGUAGES
+
+    sizes = {code: known.paper_gib for code, known in LANGUAGES.items() if known.paper_gib}
+    return {"scale": scale_of(rows), "crawls": [], "benchmarks": rows, "sizes": sizes}
+
+
+def scale_of(rows: list[dict[str, Any]]) -> str:
+    """What was run, in one line: models, benchmarks, examples, seeds."""
+    sizes = {(row["benchmark"], row["language"]): row["examples"] for row in rows}
+    names = dict.fromkeys(row["benchmark"] for row in rows)
+    seeds = {row["seed"] for row in rows}
+    trained = [row["train_examples"] for row in rows]
+    several = ["s" * (len(each) != 1) for each in (names, seeds)]
+    return (
+        f"{_models(rows)}{len(names)} benchmark{several[0]} ({', '.join(names)}), {len(sizes)} test sets with "
+        f"{_range(sizes.values())} examples, trained on {_range(trained)}; {len(seeds)} seed{several[1]}. Read each "
+        "score beside its chance level and baseline: small sets and short fine-tunings do not show how good a model is."
+    )
+
+
+def _range(numbers: Iterable[int]) -> str:
+    least, most = min(found := list(numbers)), max(found)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _models(rows: list[dict[str, Any]]) -> str:
+    """Names and pretraining of the models, where the rows say them."""
+    found = {row["checkpoint_name"]: row for row in rows if row.get("checkpoint_name")}
+    told = [f"{name} ({row['trained_tokens']:,} tokens of pretraining)" if row.get("trained_tokens") else name
+            for name, row in found.items()]  # fmt: skip
+    return f"{len(told)} model{'s' * (len(told) != 1)}: {', '.join(told)}; " if told else ""
 
 
 def _steps(statistics: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +144,9 @@ def _corpus(inputs: Inputs) -> dict[str, Any]:
 
 
 def _vocabulary(inputs: Inputs) -> dict[str, Any]:
+    made = inputs.of("train_vocabulary")
+    if not made or not any(artifact.name == SAMPLED for artifact in made[0].artifacts):
+        return {}  # a vocabulary from outside
     manifest = inputs.one("train_vocabulary")
     sampled = json.loads(inputs.path(manifest, SAMPLED).read_text(encoding="utf-8"))
     return {"pieces": manifest.counts["pieces"], "alpha": sampled["alpha"], "sampled_characters": sampled["characters"]}
@@ -142,9 +186,10 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
 
 STAGE = Stage(
     name="report",
-    version=4,
+    version=5,
     config=ReportConfig,
     body=report,
     needs=dict.fromkeys(("publish", "train_vocabulary", "encode", "pretrain", "evaluate"), all_units),
+    optional=frozenset({"publish", "train_vocabulary", "encode", "pretrain"}),  # a model from outside has none
     packages=("jinja2", "matplotlib"),
 )

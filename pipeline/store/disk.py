@@ -76,6 +76,16 @@ class FileStore(ArtifactStore):
             os.replace(path, target)
             _flush_folder(target.parent)
 
+    def copy(self, key: str, target: str) -> None:
+        place = self._path(target)
+        aside = place.parent / f".{place.name}.{uuid.uuid4().hex}"
+        with _translated(self.uri(target)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(self.local(key), aside)  # artifacts never change, so a second name is a copy
+            os.replace(aside, place)
+            aside.unlink(missing_ok=True)  # rename leaves it where both names are the same file already
+            _flush_folder(place.parent)
+
     def local(self, key: str) -> Path:
         path = self._path(key)
         with _translated(self.uri(key)):

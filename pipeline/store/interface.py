@@ -55,6 +55,10 @@ class ArtifactStore(ABC):
         """Publish a local file whole.  The file may be moved: do not use it afterwards."""
 
     @abstractmethod
+    def copy(self, key: str, target: str) -> None:
+        """Publish an object under a second key, without moving its bytes through this machine."""
+
+    @abstractmethod
     def local(self, key: str) -> Path:
         """A local path with the object's bytes (a download where the store is not a disk)."""
 

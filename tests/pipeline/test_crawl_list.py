@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.crawl_list import KEY, parse_crawl_list, read_crawl_list, starts_of, update_crawl_list
 from pipeline.deployment import Deployment
-from pipeline.errors import BadInput, SourceUnavailable
+from pipeline.errors import BadInput
 from pipeline.store import open_store
 
 
@@ -45,7 +45,7 @@ def test_what_is_no_list_is_refused_and_the_copy_stays(tmp_path: Path, text: str
     assert [crawl.id for crawl in read_crawl_list(copy)] == ["CC-MAIN-2019-35"]
 
 
-def test_a_list_that_cannot_be_read_is_something_to_try_again(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     deployment = Deployment.parse({"collection_info": str(tmp_path / "gone.json")})
-    with pytest.raises(SourceUnavailable, match=r"gone\.json"):
+    with pytest.raises(BadInput, match=r"gone\.json"):
         update_crawl_list(deployment, open_store(str(tmp_path / "store")))

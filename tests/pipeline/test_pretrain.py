@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadConfig, BadInput, FactoryError, ProgramFault, StoreUnavailable, WorkerLost
+from pipeline.launchers.processes import Output, failure
 from pipeline.manifest import Artifact, Manifest
 from pipeline.stages.pretrain import STAGE, PretrainConfig, _last_row, _note
 from pipeline.store import ArtifactStore, open_store, sha256_of
-from pipeline.torchrun import Output, failure
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {"block_tokens": 16, "batch_blocks": 8, "steps": 120, "warmup_steps": 2, "checkpoint_steps": 4, "processes": 1}

@@ -39,6 +39,17 @@ def test_a_key_that_is_not_there_is_named(store: ArtifactStore) -> None:
         store.get("nothing/here")
 
 
+def test_a_copy_lies_under_both_keys_and_may_be_made_again(store: ArtifactStore) -> None:
+    store.put_if_absent("a/b c.bin", b"hello")
+    for _ in range(2):
+        store.copy("a/b c.bin", "other/place.bin")
+    store.delete("a/b c.bin")
+    assert store.get("other/place.bin") == b"hello"
+    assert list(store.list("")) == ["other/place.bin"]
+    with pytest.raises(MissingArtifact, match=r"a/b c\.bin"):
+        store.copy("a/b c.bin", "third")
+
+
 def test_a_second_writer_does_not_overwrite(store: ArtifactStore) -> None:
     assert store.put_if_absent("k", b"first")
     assert not store.put_if_absent("k", b"second")

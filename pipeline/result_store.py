@@ -1,0 +1,230 @@
+"""All scores that a store has: rows of Parquet, one file for each finished unit of `evaluate`, never changed.
+
+results/BENCHMARK/part-FINGERPRINT.parquet is made from the unit's manifest, its results.json and the manifests that it
+was made from, and from nothing else: recording a unit again gives the same bytes under the same name.  Seconds, date
+and hardware come from the manifest, which exists once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from pipeline.checkpoint_source import UNITS
+from pipeline.errors import BadConfig
+from pipeline.manifest import Manifest, parse_key
+from pipeline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from evaluation.results import ResultRow, Scored
+
+FOLDER = "results"
+RESULTS, CONTRIBUTIONS, MODEL_CONFIG = "results.json", "contributions.npz", "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was scored, and how: beside the score's own row.
+
+    `lineage` is the key of the manifest of the score, `predictions` and `contributions` those of files,
+    `checkpoint_key` that of the checkpoint's manifest (`export`, or `ingest` for a model from outside).
+    `checkpoint_step` (updates), `trained_tokens`, `languages`, `alpha` and `parameters` are those of pretraining; None
+    for a model from outside.  `hardware` is what the fine-tuning ran on, `seconds` its wall-clock time with all else
+    that the unit did, `written_at` its end (ISO 8601, UTC).
+    """
+
+    lineage: str = ""
+    predictions: str = ""
+    contributions: str = ""
+    checkpoint_name: str = ""
+    checkpoint_key: str = ""
+    checkpoint_step: int | None = None
+    trained_tokens: int | None = None
+    languages: int | None = None
+    alpha: float | None = None
+    parameters: int | None = None
+    model_family: str = ""
+    vocabulary_size: int | None = None
+    hidden_size: int | None = None
+    layers: int | None = None
+    finetuning: str = ""
+    code_version: str = ""
+    hardware: str = ""
+    seconds: float = 0.0
+    written_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """One score (evaluation.results.ResultRow) and where it comes from; a row of the Parquet files has both's fields.
+
+    `row.checkpoint` is the digest of the weights, `row.data` that of the benchmark's files, `row.config` that of the
+    settings, `row.code` that of the evaluation code, `row.max_tokens` the longest row that the model was given.
+    """
+
+    row: ResultRow
+    origin: Origin
+
+
+def record_results(store: ArtifactStore, key: str) -> None:
+    """Write the rows of a finished unit of `evaluate`, unless they are there."""
+    _, unit, mark = parse_key(key)
+    place = f"{FOLDER}/{unit.split('/')[0]}/part-{mark}.parquet"
+    if not store.exists(place):
+        store.put_if_absent(place, _parquet(_rows(store, store.manifest(key))))
+
+
+def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
+    """All rows whose fields have these values, oldest first; a collection means any of its values.
+
+    `read_results(store, benchmark="xnli", language=["en", "sw"], headline=True)`.  Raises BadConfig for a field that
+    rows do not have.
+    """
+    from evaluation.results import ResultRow
+
+    known = {field.name for kind in (ResultRow, Origin) for field in fields(kind)}
+    if unknown := sorted(set(wanted) - known):
+        raise BadConfig(f"results have no field {', '.join(unknown)}: wanted some of {', '.join(sorted(known))}")
+    found = [_stored(row) for key in _parts(store, wanted.get("benchmark")) for row in _read(store, key)
+             if all(_fits(row.get(name), value) for name, value in wanted.items())]  # fmt: skip
+    return sorted(found, key=lambda each: (each.origin.written_at, each.origin.lineage))
+
+
+def newest(results: Iterable[StoredResult]) -> list[StoredResult]:
+    """What stands now: of each checkpoint name, benchmark, setting and selection only the rows that agree with the last
+    one written in weights, data, settings, code and scorer, and of a score's seed only the last.
+
+    So a mean over seeds is never one over different things.  `results` in the order of read_results.
+    """
+    found = list(results)
+    identity = {_group(each): _identity(each) for each in found}
+    last = {(_group(each), each.row.place, each.row.seed): each for each in found
+            if _identity(each) == identity[_group(each)]}  # fmt: skip
+    return list(last.values())
+
+
+def _group(each: StoredResult) -> tuple[str, ...]:
+    return each.origin.checkpoint_name, each.row.benchmark, each.row.setting, each.row.selection
+
+
+def _identity(each: StoredResult) -> tuple[object, ...]:
+    row = each.row
+    return row.checkpoint, row.data, row.config, row.code, row.scorer_version, row.benchmark_version
+
+
+def with_contributions(store: ArtifactStore, results: Sequence[StoredResult]) -> list[Scored]:
+    """The rows with what each example contributed, as evaluation.compare takes them."""
+    import io
+
+    import numpy as np
+
+    from evaluation.results import Scored
+
+    files: dict[str, Any] = {}
+    for each in results:
+        if each.origin.contributions not in files:
+            with np.load(io.BytesIO(store.get(each.origin.contributions))) as stored:
+                files[each.origin.contributions] = dict(stored)
+    return [Scored(each.row, files[each.origin.contributions][f"{each.row.language}/{each.row.metric}"])
+            for each in results]  # fmt: skip
+
+
+def _rows(store: ArtifactStore, manifest: Manifest) -> list[dict[str, Any]]:
+    from evaluation.results import row_of
+
+    shared = _of_model(store, manifest) | {
+        "lineage": manifest.key,
+        "contributions": manifest.artifact(CONTRIBUTIONS).key,
+        "finetuning": str(manifest.config.get("finetuning", "")),
+        "code_version": manifest.code_version,
+        "hardware": manifest.hardware,
+        "seconds": manifest.seconds,
+        "written_at": manifest.written_at,
+    }
+    rows = map(row_of, json.loads(store.get(manifest.artifact(RESULTS).key)))
+    predictions = {artifact.name: artifact.key for artifact in manifest.artifacts}
+    return [
+        asdict(row) | asdict(Origin(**shared, predictions=predictions[f"predictions-{row.language}.jsonl"]))
+        for row in rows
+    ]
+
+
+def _of_model(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
+    """What the checkpoint's manifest, its config.json and its pretraining say."""
+    key = checkpoint_of(manifest.inputs)
+    checkpoint = store.manifest(key)
+    model = json.loads(store.get(checkpoint.artifact(MODEL_CONFIG).key))
+    found: dict[str, Any] = {
+        "checkpoint_name": checkpoint.unit.removeprefix(UNITS),
+        "checkpoint_key": key,
+        "model_family": str(model.get("model_type", "")),
+        "vocabulary_size": model.get("vocab_size"),
+        "hidden_size": model.get("hidden_size"),
+        "layers": model.get("num_hidden_layers"),
+    }
+    for parent in checkpoint.inputs:
+        if parse_key(parent)[0] == "pretrain":
+            found |= _of_pretraining(store.manifest(parent))
+    return found
+
+
+def _of_pretraining(pretrain: Manifest) -> dict[str, Any]:
+    encoded = {parse_key(key)[1].split("/")[0] for key in pretrain.inputs if parse_key(key)[0] == "encode"}
+    return {
+        "checkpoint_step": pretrain.counts.get("updates"),
+        "trained_tokens": pretrain.counts.get("tokens"),
+        "parameters": pretrain.counts.get("parameters"),
+        "alpha": pretrain.config.get("alpha"),
+        "languages": len(encoded),
+    }
+
+
+def checkpoint_of(inputs: Iterable[str]) -> str:
+    """The key of the checkpoint among those that a unit of `evaluate` reads."""
+    for key in inputs:
+        stage, unit, _ = parse_key(key)
+        if stage == "export" or (stage == "ingest" and unit.startswith(UNITS)):
+            return key
+    raise BadConfig("no checkpoint among the inputs: wanted a manifest of `export`, or of `ingest` checkpoint/NAME")
+
+
+def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    from evaluation.results import ResultRow
+
+    kinds = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(),
+             "tuple[str, ...]": pa.list_(pa.string()), "tuple[float, ...]": pa.list_(pa.float64())}  # fmt: skip
+    named = [field for kind in (ResultRow, Origin) for field in fields(kind)]
+    schema = pa.schema([(field.name, kinds[str(field.type).removesuffix(" | None")]) for field in named])
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(list(rows), schema), sink)
+    return bytes(sink.getvalue())
+
+
+def _parts(store: ArtifactStore, benchmark: object) -> list[str]:
+    prefix = f"{FOLDER}/{benchmark}/" if isinstance(benchmark, str) else f"{FOLDER}/"
+    return [key for key in store.list(prefix) if key.endswith(".parquet")]
+
+
+def _read(store: ArtifactStore, key: str) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    rows: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(store.get(key))).to_pylist()
+    return rows
+
+
+def _stored(row: dict[str, Any]) -> StoredResult:
+    """A row as it was written, also by a version that knew fewer fields."""
+    from evaluation.results import row_of
+
+    own = {field.name: row[field.name] for field in fields(Origin) if field.name in row}
+    return StoredResult(row_of({name: value for name, value in row.items() if name not in own}), Origin(**own))
+
+
+def _fits(found: object, wanted: object) -> bool:
+    return found in wanted if isinstance(wanted, Collection) and not isinstance(wanted, str) else found == wanted
