@@ -1,12 +1,19 @@
-"""CCNet's recipe beside datatrove and beside the native floor, on one core, in process CPU time.
+"""CCNet's recipe beside datatrove, cc_net and the native floor, on one core, in CPU seconds.
 
-    python -m benchmarks.corpus --json benchmarks/results/corpus.json
-    python -m benchmarks.corpus --input x.warc.wet.gz --language-models lm/ --warc x.warc.gz
+    python -m benchmarks.corpus --input x.warc.wet.gz --language-models lm/ --datatrove ENVIRONMENT --cc-net CHECKOUT
 
-mb_per_s counts WET text (the records' contents).  The floor is what the usual libraries' calls cost alone on the
-same text: inflate, fastText, SentencePiece, KenLM, Parquet; where our own code does without one, we may fall below it.
-Models are loaded before the clock runs, and no word was met before.  datatrove (0.10.1) is measured where
-benchmarks/requirements.txt is installed, trafilatura where it can be imported.
+`peers` are whole new processes in turn (benchmarks/corpus_peers.py).  --datatrove: a virtual environment with
+benchmarks/requirements.txt; --cc-net: a checkout of facebookresearch/cc_net with its own environment in .venv (what its
+setup.py asks for, and numpy below 2: fastText's `predict` fails with 2), and WET files with the headers of before
+2020-24.  What is not given is not run: its numbers in --json, if any, stay with their own date and load.
+
+    python3.11 -m venv CHECKOUT/.venv
+    CHECKOUT/.venv/bin/pip install "numpy<2" beautifulsoup4 fasttext func_argparse kenlm pandas psutil
+    CHECKOUT/.venv/bin/pip install requests sacremoses sentencepiece submitit typing_extensions
+
+Everything else runs in this process: models are loaded before the clock runs, and no word was met before.  The floor
+is what the usual libraries' calls cost alone on the same text: inflate, fastText, SentencePiece, KenLM, Parquet; where
+our own code does without one, we may fall below it.  mb_per_s counts WET text (the records' contents).
 """
 
 from __future__ import annotations
@@ -40,13 +47,16 @@ import sentencepiece
 
 import ccnet.extract
 import ccnet.recipe
-from benchmarks.datatrove_peer import datatrove_seconds
+from benchmarks.corpus_peers import measure_peers, peers_of
+from benchmarks.machine import processor
 from benchmarks.memory import measure_dedup, measure_worker
 from ccnet.cut_offs import ccnet_cut_offs
+from ccnet.document import CorpusError
 from ccnet.normalize import normalize_for_language_model
 from ccnet.recipe import Recipe, hash_file, make_corpus, mine_file, models_in
 from ccnet.shards import COMPRESSION
 from ccnet.warc import Record, read_records
+from pipeline.errors import FactoryError
 from pipeline.tools import find_language_identifier
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +69,7 @@ WATCHED = {  # step -> function, which is replaced where it is called
 
 
 def measure(source: Path, recipe: Recipe, repeats: int, workspace: Path) -> dict[str, Any]:
-    """Our recipe, the floor and datatrove, one after another, `repeats` times."""
+    """Our recipe and the floor, one after another, `repeats` times."""
     contents = [r.content for r in read_records(source) if isinstance(r, Record) and r.type == "conversion"]
     megabytes = sum(map(len, contents)) / 1e6
     rounds: list[dict[str, Any]] = []
@@ -67,10 +77,8 @@ def measure(source: Path, recipe: Recipe, repeats: int, workspace: Path) -> dict
     for index in range(repeats):
         ours, stages, folder = run_ours(source, recipe, workspace / f"ours-{index}")
         floor = floor_seconds(source, folder, recipe)
-        peer = datatrove_seconds(source, recipe, workspace / f"datatrove-{index}")
-        rounds.append({"ours": ours, "stages": stages, "floor": floor, "datatrove": peer})
-        print(f"round {index + 1}: ours {ours:.2f} s, floor {sum(floor.values()):.2f} s, "
-              f"datatrove {'not installed' if peer is None else f'{peer:.2f} s'}", file=sys.stderr)  # fmt: skip
+        rounds.append({"ours": ours, "stages": stages, "floor": floor})
+        print(f"round {index + 1}: ours warm {ours:.2f} s, floor {sum(floor.values()):.2f} s", file=sys.stderr)
     return summarize(rounds, megabytes, len(contents))
 
 
@@ -194,12 +202,7 @@ def summarize(rounds: list[dict[str, Any]], megabytes: float, documents: int) ->
         "floor_stages": _per_mb([found["floor"] for found in rounds], megabytes),
     }
     result["floor_ratio"], result["floor_ratio_spread"] = result["floor_ratio"]
-    peers = [found["datatrove"] for found in rounds]
-    if None in peers:
-        return result | {"datatrove_mb_per_s": None, "ratio_datatrove": None}
-    ratio, spread = _ratio([peer / own for peer, own in zip(peers, ours, strict=True)])
-    speed = round(megabytes / statistics.median(peers), 2)
-    return result | {"datatrove_mb_per_s": speed, "ratio_datatrove": ratio, "ratio_datatrove_spread": spread}
+    return result
 
 
 def _ratio(values: list[float]) -> tuple[float, list[float]]:
@@ -258,22 +261,33 @@ def _record(text: bytes, copy: int) -> bytes:
 
 
 def machine() -> dict[str, str]:
-    names = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "datatrove", "trafilatura")
+    names = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "trafilatura")
     versions = {}
     for name in names:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed here"
-    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": _processor(), "python": platform.python_version(),
+    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": processor(), "python": platform.python_version(),
             "command": "python -m benchmarks.corpus " + " ".join(sys.argv[1:])} | versions  # fmt: skip
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(": ")[2]
-    return platform.machine()
+def measure_alone(source: Path, warc: Path | None, recipe: Recipe, rounds: int, workspace: Path) -> dict[str, Any]:
+    """Memory, steps beside the floor, growth, and pages from WARC: all but the peers."""
+    memory = measure_worker(source, recipe, workspace)
+    result: dict[str, Any] = {"peak_memory_mb": memory, "dedup_memory": measure_dedup(workspace)}
+    result |= measure(source, recipe, rounds, workspace)
+    result["cpu_s_per_mb_by_share_of_input"] = measure_growth(source, recipe, workspace)
+    if warc:
+        from benchmarks.pages import measure_pages
+
+        result["pages"] = measure_pages(warc, recipe, workspace, run_ours)
+    return result
+
+
+def _standing(path: Path | None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    return found
 
 
 def main() -> None:
@@ -281,31 +295,43 @@ def main() -> None:
     parser.add_argument("--input", type=Path, default=GOLDEN / "input.warc.wet.gz", help="a WET file")
     parser.add_argument("--language-models", type=Path, default=GOLDEN / "lm", help="LANG.sp.model, LANG.arpa.bin")
     parser.add_argument("--language-identifier", type=Path, default=None)
+    parser.add_argument("--datatrove", type=Path, default=None, help="a virtual environment with datatrove")
+    parser.add_argument("--cc-net", type=Path, default=None, help="a checkout of cc_net with its environment in .venv")
     parser.add_argument("--warc", type=Path, default=None, help="a WARC file: pages beside trafilatura")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of the peers and of the floor")
+    parser.add_argument(
+        "--peers-only", action="store_true", help="run the peers alone, and keep what else the result holds"
+    )
     parser.add_argument("--json", type=Path, default=None, help="where the result goes; also printed")
     arguments = parser.parse_args()
-    if not arguments.input.is_file():
-        sys.exit(f"{arguments.input}: no such file: name a WET file with --input and its models with --language-models")
-    identifier = arguments.language_identifier or find_language_identifier()
-    recipe = Recipe(identifier, models_in(arguments.language_models), ccnet_cut_offs())
+    for path in filter(None, (arguments.input, arguments.warc)):
+        if not path.is_file():
+            sys.exit(f"{path}: no such file: this wants --input, a WET file, and --language-models, a folder of its "
+                     "languages' LANG.sp.model and LANG.arpa.bin")  # fmt: skip
+    try:
+        identifier = arguments.language_identifier or find_language_identifier()
+        recipe = Recipe(identifier, models_in(arguments.language_models), ccnet_cut_offs())
+    except (CorpusError, FactoryError) as error:
+        sys.exit(str(error))
+    peers = peers_of(arguments.input, arguments.language_models, recipe, arguments.datatrove, arguments.cc_net)
     cores = os.sched_getaffinity(0)
     workspace = Path(tempfile.mkdtemp())
     try:
         os.sched_setaffinity(0, {min(cores)})
-        memory = measure_worker(arguments.input, recipe, workspace)
-        result = {"peak_memory_mb": memory, "dedup_memory": measure_dedup(workspace)}
-        result |= measure(arguments.input, recipe, arguments.rounds, workspace)
-        result["cpu_s_per_mb_by_share_of_input"] = measure_growth(arguments.input, recipe, workspace)
-        if arguments.warc:
-            from benchmarks.pages import measure_pages
-
-            result["pages"] = measure_pages(arguments.warc, recipe, workspace, run_ours)
-        os.sched_setaffinity(0, cores)
-        result["workers"] = measure_workers(arguments.input, recipe, workspace)
+        standing = _standing(arguments.json)
+        found = {"machine": machine()}
+        found |= measure_peers(peers, arguments.rounds, workspace, standing.get("peers", {}))
+        result: dict[str, Any] = {"peers": found}
+        if arguments.peers_only:
+            result = standing | result
+        else:
+            result |= {"machine": machine()}
+            result |= measure_alone(arguments.input, arguments.warc, recipe, arguments.rounds, workspace)
+            os.sched_setaffinity(0, cores)
+            result["workers"] = measure_workers(arguments.input, recipe, workspace)
     finally:
         shutil.rmtree(workspace)
-    text = json.dumps({"machine": machine()} | result, indent=1)
+    text = json.dumps(result, indent=1)
     if arguments.json:
         arguments.json.write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -318,6 +318,14 @@ def header(arguments: argparse.Namespace, languages: tuple[str, ...]) -> dict[st
     }
 
 
+def keep_apart(found: dict[str, Any], stated: Path) -> None:
+    """Keep the rows of optional stages, which were measured by themselves (`measured` says how)."""
+    known = json.loads(stated.read_text(encoding="utf-8")) if stated.exists() else {}
+    for kind in ("stages", "without_an_amount"):
+        apart = {stage: row for stage, row in known.get(kind, {}).items() if "measured" in row}
+        found[kind] = apart | found[kind]
+
+
 def main() -> None:
     if sys.argv[1:] == ["--unit"]:
         work, root = pickle.load(sys.stdin.buffer)
@@ -350,6 +358,7 @@ def main() -> None:
         folder = (arguments.folder or Path(name) / "run").resolve()
         measured = measure(folder, crawl.resolve(), dump, reference, languages, arguments.megabytes)
         found = header(arguments, languages) | measured
+    keep_apart(found, arguments.json)
     arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

@@ -1,0 +1,183 @@
+"""A store with checkpoints, their training and their scores as the stages leave them, made by arithmetic.
+
+Losses fall by a power of the updates; an answer is right where an example is not too hard for a checkpoint and seed, by
+a share of each language.  No model was trained for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from ccnet.languages import LANGUAGES
+from evaluation.benchmarks import benchmark_named
+from evaluation.results import CONTRIBUTIONS, RESULTS, ResultRow
+from pipeline.current import set_current
+from pipeline.manifest import Artifact, Manifest, fingerprint, manifest_key
+from pipeline.result_store import record_results
+from pipeline.store import ArtifactStore
+
+FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
+PARAMETERS = 270_000_000
+UNIFORM_NATS = math.log(250_002)
+SEED_SPREAD = 0.005  # standard deviation of the share of right answers between seeds
+COMMON = 0.95  # correlation of what is hard for two models or seeds: two of them agree on nine answers of ten
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Share of right answers of a benchmark's test sets; `seed` draws the answers."""
+
+    benchmark: str
+    shares: Mapping[str, float]
+    examples: int = 1000
+    seeds: tuple[int, ...] = (1, 2, 3)
+    seed: int = 0
+
+
+def write_manifest(
+    store: ArtifactStore,
+    stage: str,
+    unit: str,
+    files: Mapping[str, bytes],
+    *,
+    inputs: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    counts: Mapping[str, int] | None = None,
+    at: datetime = FIRST_DAY,
+) -> str:
+    """A finished unit; its key, which other bytes make another."""
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    mark = fingerprint(stage, 1, unit, {**(config or {}), "recorded": digests}, tuple(inputs))
+    key = manifest_key(stage, unit, mark)
+    artifacts = []
+    for name, data in files.items():
+        place = key.replace("manifest.json", f"recorded/{name}")
+        store.put(place, data)
+        artifacts.append(Artifact(name=name, key=place, size_bytes=len(data), sha256=digests[name]))
+    manifest = Manifest(
+        stage=stage, version=1, unit=unit, fingerprint=mark, config=dict(config or {}), inputs=tuple(sorted(inputs)),
+        artifacts=tuple(artifacts), counts=dict(counts or {}), seconds=1.0, attempt="recorded",
+        written_at=at.isoformat(timespec="milliseconds"), code_version="recorded", library_versions={},
+    )  # fmt: skip
+    store.put(key, manifest.to_json())
+    return key
+
+
+def write_checkpoint(
+    store: ArtifactStore,
+    name: str,
+    *,
+    languages: Sequence[str] = ("en", "sw"),
+    lines: int = 20,
+    at: datetime = FIRST_DAY,
+    quality: float = 1.0,
+) -> str:
+    """A dump, a release, a vocabulary, a training with its curve, and the export that is now current."""
+    dump = write_manifest(store, "summarize", "CC-MAIN-2019-35", {}, counts={"documents": 10**9})
+    release = write_manifest(store, "publish", "cc100", {}, inputs=[dump], counts={"languages": len(languages)})
+    vocabulary = write_manifest(store, "train_vocabulary", "cc100", {}, inputs=[release], counts={"pieces": 250_002})
+    encoded = [f"encode/{code}/00000-of-00001/{number:016x}/manifest.json" for number, code in enumerate(languages)]
+    files = {"metrics.jsonl": _metrics(languages, lines, quality), "summary.json": _summary(languages, lines, quality)}
+    updates = 100 * lines
+    pretrain = write_manifest(
+        store, "pretrain", name, files, inputs=[vocabulary, *encoded], at=at,
+        config={"model": "base", "alpha": 0.3, "steps": updates},
+        counts={"parameters": PARAMETERS, "updates": updates, "tokens": updates * 8192 * 512},
+    )  # fmt: skip
+    model = {"model_type": "xlm-roberta", "vocab_size": 250_002, "hidden_size": 768, "num_hidden_layers": 12}
+    key = write_manifest(
+        store, "export", name, {"config.json": json.dumps(model).encode()}, inputs=[pretrain, vocabulary], at=at
+    )
+    set_current(store, "checkpoint", name, key)
+    return key
+
+
+def write_scores(
+    store: ArtifactStore, checkpoint: str, skill: Skill, at: datetime = FIRST_DAY, **row: Any
+) -> list[str]:
+    """A unit of `evaluate` for each seed, in the table of results; their keys.  `row`: fields that differ."""
+    return [_write_seed(store, checkpoint, skill, seed, at, row) for seed in skill.seeds]
+
+
+def _write_seed(
+    store: ArtifactStore, checkpoint: str, skill: Skill, seed: int, at: datetime, given: Mapping[str, Any]
+) -> str:
+    chance = np.random.default_rng([skill.seed, seed])
+    hard = np.random.default_rng(0)  # the same test sets for all
+    rows, contributions, files = [], {}, {}
+    for language, share in skill.shares.items():
+        able = norm.ppf(np.clip(share + chance.normal(0.0, SEED_SPREAD), 0.0, 1.0))
+        own = math.sqrt(1 - COMMON**2) * chance.standard_normal(skill.examples)
+        right = COMMON * hard.standard_normal(skill.examples) + own < able
+        values = np.stack([right, np.ones_like(right)], axis=1).astype(np.float64)
+        rows.append(replace_fields(_row(skill, language, seed, 100.0 * float(right.mean())), given))
+        contributions[f"{language}/{rows[-1].metric}"] = values
+        files[f"predictions-{language}.jsonl"] = b"".join(b"%d\n" % answer for answer in right)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **contributions)  # type: ignore[arg-type]
+    files |= {RESULTS: json.dumps([asdict(row) for row in rows]).encode(), CONTRIBUTIONS: packed.getvalue()}
+    key = write_manifest(
+        store, "evaluate", f"{skill.benchmark}/seed-{seed}", files, inputs=[checkpoint], at=at,
+        config={"benchmark": skill.benchmark, "seed": seed, "finetuning": "paper"},
+    )  # fmt: skip
+    record_results(store, key)
+    return key
+
+
+def replace_fields(row: ResultRow, given: Mapping[str, Any]) -> ResultRow:
+    return ResultRow(**{**asdict(row), **given})
+
+
+def _row(skill: Skill, language: str, seed: int, value: float) -> ResultRow:
+    known = benchmark_named(skill.benchmark)
+    return ResultRow(
+        benchmark=known.name, benchmark_version=known.version, language=language, metric=known.headline, value=value,
+        examples=skill.examples, seed=seed, headline=True, setting=known.settings[0], selection="joint", dev="dev",
+        scored="test", trained_on="en", train_examples=392_702, epoch=3, max_tokens=256, chance=known.chance,
+        baseline=None, baseline_is="", paper=known.paper.get(language), data="recorded", checkpoint="", config="paper",
+        code="recorded",
+    )  # fmt: skip
+
+
+def make_store(store: ArtifactStore, checkpoints: int, languages: Sequence[str] = tuple(LANGUAGES)) -> list[str]:
+    """Checkpoints that get better, each scored on XNLI, SIB-200 and SST-2 with three seeds; their names."""
+    names = [f"cc100-base-{number:02d}" for number in range(1, checkpoints + 1)]
+    for number, name in enumerate(names):
+        at = FIRST_DAY + timedelta(days=7 * number)
+        key = write_checkpoint(store, name, languages=languages, lines=1000, at=at, quality=1 + number / 20)
+        gain = 0.1 * number / max(checkpoints, 1)
+        xnli = {code: 0.68 + gain - place / 200 for place, code in enumerate(benchmark_named("xnli").paper)}
+        sib = {code: 0.6 + gain for code in languages}
+        for skill in (Skill("xnli", xnli, 5010), Skill("sib200", sib, 204), Skill("sst2", {"en": 0.85 + gain}, 872)):
+            write_scores(store, key, skill, at + timedelta(hours=6))
+    return names
+
+
+def _metrics(languages: Sequence[str], lines: int, quality: float) -> bytes:
+    rows = []
+    for line in range(1, lines + 1):
+        losses = {code: _loss(line, place, quality) for place, code in enumerate(languages)}
+        mean = sum(losses.values()) / len(losses)
+        rows.append({"step": 100 * line, "loss_nats": mean, "loss_nats_by_language": losses})
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def _loss(line: int, place: int, quality: float) -> float:
+    return round(1.4 + place / 200 + (UNIFORM_NATS - 2) * line ** (-0.45 * quality) + 0.03 * math.sin(line + place), 6)
+
+
+def _summary(languages: Sequence[str], lines: int, quality: float) -> bytes:
+    tokens = {code: 10**9 // (place + 1) for place, code in enumerate(languages)}
+    last = sum(_loss(lines, place, quality) for place in range(len(languages))) / len(languages)
+    found = {"uniform_loss_nats": round(UNIFORM_NATS, 6), "last_loss_nats": last, "tokens_by_language": tokens}
+    return json.dumps(found).encode()
