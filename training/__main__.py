@@ -65,4 +65,9 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All files are written and all threads of ours have ended: gloo's own, taken down by the interpreter, can abort the
+    # process ("terminate called without an active exception") after its work is done.
+    os._exit(status) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else sys.exit(status)
