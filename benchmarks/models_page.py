@@ -12,13 +12,12 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from benchmarks.api_server import api_server
-from benchmarks.corpus_page import CHROMIUM, measure
+from benchmarks.corpus_page import measure_pages
 from benchmarks.recorded_models import make_store
 from ccnet.languages import LANGUAGES
 from pipeline.result_store import read_results
@@ -39,13 +38,7 @@ def main() -> None:
             "benchmark": "/models/benchmarks/xnli", "comparison": f"/models/compare?a={names[0]}&b={names[-1]}",
         }  # fmt: skip
         with api_server(Path(scratch) / "airflow", store.root) as server:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            found = {"first": measure(browser, server, pages["overview"], 1)}
-            time.sleep(5)  # the chart library is started after the first page
-            for name, path in pages.items():
-                found[f"{name}, first"] = measure(browser, server, path, 1)
-                found[name] = measure(browser, server, path, options.times)
-            browser.close()
+            found = measure_pages(playwright, server, pages, options.times)
         result = {
             "checkpoints": len(names), "languages": len(LANGUAGES), "scores": len(read_results(store)),
             "load_average": round(os.getloadavg()[0], 1), "pages": found,

@@ -68,6 +68,6 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # All files are written and all threads of ours have ended: gloo's own, taken down by the interpreter, can abort the
-    # process ("terminate called without an active exception") after its work is done.
+    # All files are written and all threads of ours have ended.  A worker of two was once seen to abort after its last
+    # update ("terminate called without an active exception"), so libraries' threads are not taken down one by one.
     os._exit(status) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else sys.exit(status)
