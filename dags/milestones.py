@@ -1,28 +1,30 @@
-"""Starts xlmr_evaluate for each new milestone of a training that goes on (setting milestone_steps of xlmr_pretrain).
+"""Starts xlmr_evaluate for each new milestone (setting milestone_steps of xlmr_pretrain) while training goes on.
 
-A task can only start other DAGs when it ends, and training ends late: so this looks at the store every ten minutes.
+Nobody needs to start it: the training does, for each milestone. Started by its form, it looks at the store once, for
+example for milestones of `xlmr pretrain`. To evaluate finished checkpoints alone, pause it.
 """
 
 from __future__ import annotations
 
 import logging
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
 from dags.assets import CHECKPOINT
 from dags.failures import explain, notify
 from dags.installation import DEPLOYMENT
 from dags.tasks import RETRIES, told
+from dags.waking import DAG_ID
 
 log = logging.getLogger(__name__)
 
 
 @dag(
-    dag_id="xlmr_milestones",
-    schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
+    dag_id=DAG_ID,
+    schedule=None,
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=True,
+    is_paused_upon_creation=False,
     on_failure_callback=notify,
     tags=["xlmr"],
     doc_md=__doc__,

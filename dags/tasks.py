@@ -17,9 +17,11 @@ from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 from dags.failures import explain
 from dags.forms import given
 from dags.installation import DEPLOYMENT
+from dags.waking import wake_evaluation
 from pipeline.build_on import Waiting, make_plan, named_manifests
 from pipeline.deployment import PROCESSOR
 from pipeline.errors import PermanentError
+from pipeline.failed_seeds import check_scored
 from pipeline.plan import KIND_OF, MOST_TASKS_A_DUMP, ONE_UNIT, Plan
 from pipeline.runner import point_to, run_work
 from pipeline.runs import CORPUS, Run, RunSettings
@@ -153,12 +155,19 @@ def tasks_of_run(run: Run, stage: str, named: list[str]) -> list[list[str]]:
 def run_units(run: Run, stage: str, units: Sequence[str], named: list[str]) -> list[str]:
     """One after another; those that are there already cost nothing.  The URIs of their manifests."""
     plan = plan_of_run(run, named)
-    return [run_work(plan.work(stage, unit), DEPLOYMENT.store) for unit in units or plan.own_units(stage)]
+    made = []
+    for unit in units or plan.own_units(stage):
+        made.append(run_work(plan.work(stage, unit), DEPLOYMENT.store, wake_evaluation))
+        if stage == "pretrain":
+            wake_evaluation(unit)  # of what an earlier attempt, or one without an answer, could not tell
+    return made
 
 
 def finish_run(run: Run, named: list[str], outlet: Asset | None) -> str:
-    store = open_store(DEPLOYMENT.store)
-    last = plan_of_run(run, named).last
+    store, plan = open_store(DEPLOYMENT.store), plan_of_run(run, named)
+    if "evaluate" in run.stages:
+        check_scored(store, [work.key for work in plan.works("evaluate")])
+    last = plan.last
     manifest = store.manifest(last.key)
     if outlet is not None:
         events = get_current_context()["outlet_events"]

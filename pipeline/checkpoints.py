@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pipeline.current import current
 from pipeline.draft import Draft
-from pipeline.errors import BadConfig
+from pipeline.errors import BadConfig, BadInput, EmptyOutput
 from pipeline.manifest import MANIFEST_NAME, parse_key
 from pipeline.needs import first_part
 from pipeline.release import characters_of, release_statistics, texts_of_part
@@ -35,8 +35,14 @@ def checkpoint_key(store: ArtifactStore, name: str) -> str:
     """The manifest of a checkpoint: of its name, of a milestone NAME@UPDATE, or a URI.  Raises MissingArtifact."""
     if name.endswith(f"/{MANIFEST_NAME}"):
         key = store.key(name)
-        if parse_key(key)[0] != EXPORT.name:
-            raise BadConfig(f"{name}: a manifest of {parse_key(key)[0]}: wanted a checkpoint, a manifest of export")
+        try:
+            stage = parse_key(key)[0]
+        except ValueError as error:
+            raise BadConfig(
+                f"{name}: wanted a checkpoint's name, or .../export/NAME/FINGERPRINT/manifest.json"
+            ) from error
+        if stage != EXPORT.name:
+            raise BadConfig(f"{name}: a manifest of {stage}: wanted a checkpoint, a manifest of export")
         return key
     return current(store, "checkpoint", name)
 
@@ -57,7 +63,11 @@ def trim_checkpoint(
     if missing := [path for path in texts if not path.is_file()]:
         raise BadConfig(f"{missing[0]}: no such file: check the path")
     parts = release_parts(store, release, languages)[1] if languages else []
-    digests = {path.name: digest_of(path) for path in texts}
+    names = [path.name for path in texts]
+    digests = {
+        name if names.count(name) == 1 else f"{name} {number}": digest_of(path)
+        for number, (name, path) in enumerate(zip(names, texts, strict=True))
+    }
     config = TrimConfig(languages=tuple(languages), text_digests=digests, min_count=min_count)
     stage = _made_by(TrimConfig, partial(_trim, texts))
     return stage.run(config, [checkpoint_key(store, checkpoint), *parts], store, name)
@@ -71,8 +81,13 @@ def _trim(files: Sequence[Path], config: TrimConfig, inputs: Inputs, draft: Draf
     texts = _texts(inputs, config, inputs.manifests.get("regroup", ()))
     counts = used_pieces(texts, Vocabulary.load(folder / MODEL))
     for file in files:
-        with file.open(encoding="utf-8") as lines:
-            counts += used_pieces(lines, Vocabulary.load(folder / MODEL))
+        try:
+            with file.open(encoding="utf-8") as lines:
+                counts += used_pieces(lines, Vocabulary.load(folder / MODEL))
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{file}: {error}: wanted text in UTF-8") from error
+    if not counts:
+        raise EmptyOutput("the text has no piece of the vocabulary: give more text")
     found = trim(folder, folder / MODEL, counts, draft.path(MODEL).parent, min_count=config.min_count)
     _tell_sizes(draft, asdict(found), found.ids)
 

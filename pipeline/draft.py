@@ -9,7 +9,7 @@ import resource
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +68,7 @@ class Draft:
         self.hardware = ""  # what the body computes on, for the manifest
         self.lease_times = LeaseTimes()
         self.launcher: Launcher = Processes()
+        self.on_milestone: Callable[[str], None] | None = None  # called with a milestone's name
         self._lease: Lease | None = None
         self._waited_s = 0.0
         self._places: dict[str, str] = {}

@@ -91,12 +91,21 @@ def _import(config: ImportConfig, inputs: Inputs, draft: Draft) -> None:
     from training.export import export_hugging_face
 
     folder, vocabulary = draft.scratch("checkpoint"), draft.scratch("vocabulary")
+    sources: dict[Path, str] = {}
     for manifest in inputs.of("ingest"):
-        inputs.folder(manifest, folder if manifest.unit.startswith("checkpoint/") else vocabulary)
+        place = folder if manifest.unit.startswith("checkpoint/") else vocabulary
+        sources[place] = str(manifest.config["source"])
+        inputs.folder(manifest, place)
     given = next(vocabulary.iterdir(), folder / MODEL)
-    _check_specials(given)
     target = draft.path(MODEL).parent
-    export_hugging_face(folder, given, target)
+    try:
+        _check_specials(given)
+        export_hugging_face(folder, given, target)
+    except (ValueError, BadInput) as error:
+        said = str(error)
+        for place, source in sources.items():  # the place is gone when the message is read
+            said = said.replace(str(place), source)
+        raise BadInput(said) from error
     draft.add({"files": sum(path.is_file() for path in target.rglob("*"))})
 
 

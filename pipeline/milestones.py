@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from pipeline.draft import Draft
 from pipeline.manifest import MANIFEST_NAME, parse_key
+from pipeline.run_folder import RunFolder
 from pipeline.stage import Inputs, StageConfig
 from pipeline.stages.export import STAGE as EXPORT
 from pipeline.stages.export import write_folder
@@ -26,23 +25,28 @@ class MilestoneConfig(StageConfig):
 
 
 class Milestones:
-    """The folders `step-NNNNNNNN` that a run writes, published as they come and removed."""
+    """The weights that a run leaves in its folder, published as they come, told, and removed there.
 
-    def __init__(self, inputs: Inputs, draft: Draft, folder: Path) -> None:
-        self.store, self.unit, self.folder = draft.store, draft.unit, folder
+    A run that went on from an earlier checkpoint leaves them again: they are published already, and only removed.
+    """
+
+    def __init__(self, inputs: Inputs, draft: Draft, folder: RunFolder) -> None:
+        self.store, self.unit, self.folder, self.tell = draft.store, draft.unit, folder, draft.on_milestone
         self.keys = [manifest.key for found in inputs.manifests.values() for manifest in found]
         _, _, self.fingerprint = parse_key(f"{draft.prefix}/{MANIFEST_NAME}")
 
     def publish(self) -> None:
-        for weights in sorted(self.folder.glob("step-*")):
-            update = int(weights.name.removeprefix("step-"))
+        for update in self.folder.milestones():
             config = MilestoneConfig(update=update, pretraining=self.fingerprint)
-            body: Any = partial(_export, weights)
+            body: Any = partial(_export, self.folder)
             stage = replace(EXPORT, config=MilestoneConfig, body=body, needs={}, builds_on={})
-            uri = stage.run(config, self.keys, self.store, f"{self.unit}@{update}")
-            log.info("milestone %s@%d: %s", self.unit, update, uri)
-            shutil.rmtree(weights)
+            name = f"{self.unit}@{update}"
+            uri = stage.run(config, self.keys, self.store, name)
+            log.info("milestone %s: %s", name, uri)
+            if self.tell is not None:
+                self.tell(name)
+            self.folder.remove_milestone(update)
 
 
-def _export(weights: Path, config: MilestoneConfig, inputs: Inputs, draft: Draft) -> None:
-    write_folder(weights, inputs, draft)
+def _export(folder: RunFolder, config: MilestoneConfig, inputs: Inputs, draft: Draft) -> None:
+    write_folder(folder.weights(config.update, draft.scratch("weights")), inputs, draft)

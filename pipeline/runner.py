@@ -21,10 +21,10 @@ OnDone = Callable[[Work, bool], None]
 LOOK_EVERY_S = 1.0
 
 
-def run_work(work: Work, root: str) -> str:
+def run_work(work: Work, root: str, on_milestone: Callable[[str], None] | None = None) -> str:
     """One unit of one stage: what a worker process, a test and an Airflow task all call.  Returns the URI."""
     store = open_store(root)
-    uri = stages.load(work.stage).run(work.config, work.inputs, store, work.unit, work.launcher)
+    uri = stages.load(work.stage).run(work.config, work.inputs, store, work.unit, work.launcher, on_milestone)
     if series := getattr(work.config, "series", ""):
         dump_order.take_place(store, series, work.key)
     return uri

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from pipeline.current import set_current
 from pipeline.draft import Draft, Provenance, UnitFinished
@@ -25,6 +25,7 @@ from pipeline.needs import Need
 from pipeline.store import ArtifactStore
 from pipeline.store.disk import store_error
 from pipeline.sweep import sweep_scratch
+from training.settings import MAX_NUMBER
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,18 @@ LIBRARIES = ("ccnet", "training", "evaluation")  # whose own ValueErrors are abo
 class StageConfig(BaseModel):
     """What changes a stage's bytes, and nothing else (not workers, queues, retries)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_is_one(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic takes true for 1, and whole numbers that no float and no array can hold."""
+        if cls.model_fields[info.field_name or ""].annotation in (int, float):
+            if isinstance(value, bool):
+                raise ValueError(f"{str(value).lower()}: wanted a number")
+            if isinstance(value, int) and abs(value) > MAX_NUMBER:
+                raise ValueError(f"a number of {len(str(abs(value)))} digits: wanted one up to {MAX_NUMBER}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -136,9 +148,11 @@ class Stage:
         store: ArtifactStore,
         unit: str,
         launcher: Launcher | None = None,
+        on_milestone: Callable[[str], None] | None = None,
     ) -> str:
         """Do the work unless it is done.  `inputs` are the URIs or keys of the manifests that the unit reads;
-        `launcher` says where pretraining runs (default: processes of this machine).
+        `launcher` says where pretraining runs (default: processes of this machine), `on_milestone` is called with the
+        name of each milestone that it publishes.
 
         Returns the manifest's URI.  Raises FactoryError; on any error nothing is published under the manifest.
         """
@@ -149,7 +163,7 @@ class Stage:
             store.manifest(key)  # a broken one is no result
             log.info("%s %s: already there", self.name, unit)
         else:
-            self._make(parsed, unit, keys, key, store, launcher or Processes())
+            self._make(parsed, unit, keys, key, store, launcher or Processes(), on_milestone)
         self.register(store, unit, key)
         return store.uri(key)
 
@@ -162,13 +176,14 @@ class Stage:
 
     def _make(
         self, config: StageConfig, unit: str, inputs: tuple[str, ...], key: str, store: ArtifactStore,
-        launcher: Launcher,
+        launcher: Launcher, on_milestone: Callable[[str], None] | None,
     ) -> None:  # fmt: skip
         loaded = self._load(unit, inputs, store)
         sweep_scratch(store)
         folder = store.scratch()
         draft = Draft(store, key.removesuffix(f"/{MANIFEST_NAME}"), folder, self.name, unit)
         draft.launcher = launcher
+        draft.on_milestone = on_milestone
         try:
             with draft.timed():
                 self.body(config, loaded, draft)

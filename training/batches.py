@@ -93,6 +93,8 @@ class Batches:
             rows = self.rows[language]
             for row, block in zip(at, self._places(language, blocks[at], held_out), strict=True):
                 ids_BT[row, 1 : self.block_tokens - SPECIALS + 1] = rows[block]
+        if ids_BT.size and (highest := int(ids_BT.max())) >= self.vocabulary_size:
+            raise ValueError(f"blocks hold the id {highest}, the vocabulary has {self.vocabulary_size}: encode again")
         masked = mask_blocks(
             ids_BT,
             samples,

@@ -86,7 +86,7 @@ def open_blocks(paths: Path | Sequence[Path], block_tokens: int) -> BlockFiles:
 def _map(path: Path, block_tokens: int) -> Ids:
     try:
         blocks: Ids = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: no whole .npy file of blocks ({error}): encode again") from error
     if blocks.ndim != 2 or blocks.shape[1] != block_tokens - SPECIALS or blocks.dtype != np.dtype("<u4"):
         raise ValueError(

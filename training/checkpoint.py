@@ -56,7 +56,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], keep: int) -> Path:
-    """Write one checkpoint and remove all but the newest `keep`."""
+    """Write one checkpoint and remove all but the newest `keep`; also later ones, which could not be gone on from."""
     name = f"step-{progress.step:08d}"
     aside = folder / f".{name}"
     shutil.rmtree(aside, ignore_errors=True)
@@ -64,15 +64,24 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], k
     torch.save(tensors, aside / STATE)
     _flush(aside / STATE)
     files = {STATE: {"size_bytes": (aside / STATE).stat().st_size, "sha256": sha256(aside / STATE)}}
-    (aside / MARKER).write_text(json.dumps(asdict(progress) | {"files": files}, indent=1, sort_keys=True))
+    marker = asdict(progress) | {"files": files}
+    (aside / MARKER).write_text(json.dumps(marker | {"digest": run_digest(marker)}, indent=1, sort_keys=True))
     _flush(aside / MARKER)
     _flush(aside)
-    shutil.rmtree(folder / name, ignore_errors=True)
+    _remove(folder / name)
     aside.rename(folder / name)
     _flush(folder)
-    for old in _folders(folder)[keep:]:
-        shutil.rmtree(old)
+    there = _folders(folder)
+    for other in set(there) - set([path for path in there if path.name <= name][:keep]):
+        _remove(other)
     return folder / name
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class CheckpointWriter:
@@ -147,6 +156,9 @@ def _read_marker(path: Path) -> Progress:
     """Raises ValueError where the marker or a file that it lists is not as written."""
     try:
         marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        digest = marker.pop("digest")
+        if digest != run_digest(marker):
+            raise ValueError(f"{MARKER} has other bytes than were written")
         files = marker.pop("files")
         progress = Progress(**marker)
         stated = [(path / name, int(file["size_bytes"]), str(file["sha256"])) for name, file in files.items()]

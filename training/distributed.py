@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
-from training.errors import EXIT_TRY_AGAIN, OtherProcessFailed, Stopped, exit_status
+from training.errors import EXIT_FAULT, EXIT_TRY_AGAIN, OtherProcessFailed, Stopped, exit_status
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class _Report:
     @classmethod
     def of(cls, error: BaseException, name: str) -> _Report:
         status = exit_status(error)
-        return cls(f"{name}: {type(error).__name__}: {error}", EXIT_TRY_AGAIN if status is None else status)
+        return cls(f"{name}: {type(error).__name__}: {error}", EXIT_FAULT if status is None else status)
 
     def error(self) -> OtherProcessFailed:
         return OtherProcessFailed(self.text, self.status)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 EXIT_DONE = 0
+EXIT_FAULT = 1  # Python's own status of an exception that nothing handles
 EXIT_WRONG = 2
 EXIT_TRY_AGAIN = 75  # sysexits.h: EX_TEMPFAIL
+
+# A folder that says no, or a name that is something else, does so again; a full disk or a lost one may come back.
+LASTING = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
 class Stopped(Exception):
@@ -30,6 +36,8 @@ def exit_status(error: BaseException) -> int | None:
     """
     if isinstance(error, OtherProcessFailed):
         return error.exit_status
+    if isinstance(error, OSError) and error.errno in LASTING:
+        return EXIT_WRONG
     if isinstance(error, Stopped | OSError):
         return EXIT_TRY_AGAIN
     return EXIT_WRONG if isinstance(error, ValueError) else None

@@ -28,11 +28,16 @@ BINARY_WEIGHTS = "pytorch_model.bin"
 
 
 def save_final(model: MaskedLanguageModel, config: EncoderConfig, folder: Path) -> None:
+    """As `save_final_weights`."""
+    save_final_weights(model.state_dict(), config, folder)
+
+
+def save_final_weights(weights: Mapping[str, Tensor], config: EncoderConfig, folder: Path) -> None:
     """Weights and sizes, the same bytes for the same model; the folder appears whole.  Raises NotFinite."""
     aside = folder.with_name(f".{folder.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(model.state_dict().items())}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(weights.items())}
     _save_weights(tensors, aside)
     _write_json(aside / CONFIG, asdict(config))
     shutil.rmtree(folder, ignore_errors=True)
@@ -40,9 +45,13 @@ def save_final(model: MaskedLanguageModel, config: EncoderConfig, folder: Path) 
 
 
 def load_final(folder: Path) -> tuple[MaskedLanguageModel, EncoderConfig]:
-    config = EncoderConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-    model = MaskedLanguageModel(config)
-    model.load_state_dict(load_file(folder / WEIGHTS))
+    """Raises ValueError where the files are not those of `save_final`."""
+    try:
+        config = EncoderConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        model = MaskedLanguageModel(config)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{folder}: {' '.join(str(error).split())}: wanted a run's `final` folder") from error
     return model, config
 
 
@@ -70,8 +79,11 @@ def load_encoder(folder: Path) -> tuple[Encoder, EncoderConfig]:
     config = _their_config(folder)
     encoder = Encoder(config)
     names = [f"encoder.{name}" for name in encoder.state_dict()]
-    found = from_hugging_face(_their_weights(folder), names)
-    encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in found.items()})
+    try:
+        found = from_hugging_face(_their_weights(folder), names)
+        encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in found.items()})
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{folder}: {' '.join(str(error).split())}") from error
     return encoder, config
 
 
@@ -122,21 +134,31 @@ def _their_weights(folder: Path) -> Mapping[str, Tensor]:
     for name in (WEIGHTS, BINARY_WEIGHTS):
         for path in (folder / name, folder / f"{name}.index.json"):
             if path.is_file():
-                parts = [path]
-                if path.suffix == ".json":  # cut into several files
-                    named = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-                    parts = [folder / part for part in sorted(set(named))]
+                parts = _parts(path) if path.suffix == ".json" else [path]
                 return {key: tensor for part in parts for key, tensor in _read_weights(part).items()}
     raise ValueError(f"{folder}: neither {WEIGHTS} nor {BINARY_WEIGHTS}")
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _parts(index: Path) -> list[Path]:
+    """The files that the weights are cut into."""
     try:
-        found: dict[str, Tensor] = (
-            torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".bin" else load_file(path)
-        )
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{path}: {error}: wanted a file of weights") from error
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [index.parent / part for part in sorted(set(named))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{index}: {type(error).__name__}: {error}: wanted an index of files of weights") from error
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """Code in a pickle is never run."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".bin" else load_file(path)
+    except Exception as error:  # a damaged pickle can raise any
+        said = " ".join(str(error).split(". ")[0].split())
+        raise ValueError(f"{path}: {type(error).__name__}: {said}: wanted a file of weights, without code") from error
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
+        raise ValueError(f"{path}: it does not hold tensors by their names: wanted a file of weights")
     return found
 
 

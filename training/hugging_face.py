@@ -35,6 +35,8 @@ OTHER_NAMES = {
 # What a file may hold besides: copies of the tied matrix, a table of numbers, a part that pretraining does not train.
 NOT_NEEDED = ("lm_head.decoder.", "roberta.embeddings.position_ids", "roberta.pooler.", "pooler.")
 TRAINED_TOKENS = "trained_tokens"  # ours, beside their keys, which they keep
+SMALLEST = {"vocab_size": 6, "hidden_size": 1, "num_hidden_layers": 1, "num_attention_heads": 1,
+            "intermediate_size": 1, "max_position_embeddings": PAD + 2, TRAINED_TOKENS: 0}  # fmt: skip
 
 
 def their_names(name: str) -> tuple[str, ...]:
@@ -70,9 +72,9 @@ def from_hugging_face(state: Mapping[str, Tensor], names: Iterable[str]) -> dict
     lost = sorted(name for name in state if name not in used and not name.startswith(NOT_NEEDED))
     if lost:
         raise ValueError(f"its weight {lost[0]} has no place in an XLM-R encoder ({len(lost)} such)")
-    decoder = state.get("lm_head.decoder.weight")
-    if decoder is not None and not torch.equal(decoder, state[OTHER_NAMES["encoder.words.weight"]]):
-        raise ValueError("lm_head.decoder.weight differs from the word embeddings: wanted tied ones, as XLM-R has")
+    for copy, name in (("lm_head.decoder.weight", "encoder.words.weight"), ("lm_head.decoder.bias", "bias")):
+        if name in wanted and copy in state and not torch.equal(state[copy], state[OTHER_NAMES[name]]):
+            raise ValueError(f"{copy} differs from {OTHER_NAMES[name]}: wanted tied ones, as XLM-R has")
     return {name: torch.cat([state[theirs].float() for theirs in all_theirs]) for name, all_theirs in wanted.items()}
 
 
@@ -108,21 +110,37 @@ def from_their_config(stated: Mapping[str, Any]) -> EncoderConfig:
                 "position_embedding_type": "absolute", "tie_word_embeddings": True}  # fmt: skip
     assumed = {"hidden_act": "gelu", "position_embedding_type": "absolute", "tie_word_embeddings": True,
                "pad_token_id": PAD, "hidden_dropout_prob": 0.1}  # fmt: skip
-    values: dict[str, Any] = assumed | dict(stated)
+    if not isinstance(stated, Mapping):
+        raise ValueError(f"config.json: {type(stated).__name__}: wanted an object")
+    values: dict[str, Any] = assumed | {TRAINED_TOKENS: 0} | dict(stated)
     for name, wanted in expected.items():
         if values.get(name) != wanted:
             raise ValueError(f"config.json: {name} is {values.get(name)!r}, XLM-R has {wanted!r}")
-    try:
-        return EncoderConfig(
-            vocabulary_size=values["vocab_size"],
-            hidden=values["hidden_size"],
-            layers=values["num_hidden_layers"],
-            heads=values["num_attention_heads"],
-            feed_forward=values["intermediate_size"],
-            max_tokens=values["max_position_embeddings"] - PAD - 1,
-            dropout=values["hidden_dropout_prob"],
-            norm_epsilon=values["layer_norm_eps"],
-            trained_tokens=values.get(TRAINED_TOKENS, 0),
-        )
-    except KeyError as error:
-        raise ValueError(f"config.json: no {error.args[0]}: wanted the sizes of an XLM-R encoder") from error
+    _check_sizes(values)
+    max_tokens = values["max_position_embeddings"] - PAD - 1
+    return EncoderConfig(
+        vocabulary_size=values["vocab_size"],
+        hidden=values["hidden_size"],
+        layers=values["num_hidden_layers"],
+        heads=values["num_attention_heads"],
+        feed_forward=values["intermediate_size"],
+        max_tokens=max_tokens,
+        dropout=values["hidden_dropout_prob"],
+        norm_epsilon=values["layer_norm_eps"],
+        trained_tokens=min(values[TRAINED_TOKENS], max_tokens),
+    )
+
+
+def _check_sizes(values: Mapping[str, Any]) -> None:
+    """Raises ValueError where a size is missing or can be none."""
+    if missing := [name for name in (*SMALLEST, "layer_norm_eps") if name not in values]:
+        raise ValueError(f"config.json: no {', '.join(missing)}: wanted the sizes of an XLM-R encoder")
+    for name, least in SMALLEST.items():
+        if type(values[name]) is not int or values[name] < least:
+            raise ValueError(f"config.json: {name} is {values[name]!r}: wanted a whole number from {least} on")
+    for name in ("layer_norm_eps", "hidden_dropout_prob"):
+        if type(values[name]) not in (int, float) or not 0 <= values[name] < 1:
+            raise ValueError(f"config.json: {name} is {values[name]!r}: wanted a number from 0 to below 1")
+    if values["hidden_size"] % values["num_attention_heads"]:
+        raise ValueError(f"config.json: hidden_size {values['hidden_size']} is no multiple of num_attention_heads "
+                         f"{values['num_attention_heads']}")  # fmt: skip

@@ -73,16 +73,18 @@ class TrainingJob:
         """The settings file of `python -m training pretrain` on this node; brings what is not here into `work`."""
         inputs = work / "inputs"
         state = local_path(self.state)
-        return self.settings | {
+        output = work / "run" if state is None else state
+        places = {
             "vocabulary": str(fetch(self.vocabulary.uri, self.vocabulary.sha256, inputs)),
             "blocks": {
                 language: [str(fetch(one.uri, one.sha256, inputs)) for one in sources]
                 for language, sources in self.blocks.items()
             },
             "start_from": str(self._checkpoint(work)) if self.start_from else "",
-            "output": str(work / "run" if state is None else state),
+            "output": str(output),
             "state": self.state if state is None else "",
         }
+        return {"events": str(output / "events")} | self.settings | places
 
     def _checkpoint(self, work: Path) -> Path:
         """The files to go on from under their names in one folder, as links."""

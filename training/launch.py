@@ -1,9 +1,13 @@
 """torchrun with the workers' exit status, and a job's part on this node.
 
 Examples:
-  python -m training.launch TORCHRUN-OPTIONS -m training pretrain --config run.json
-  python -m training.launch --job s3://bucket/run/job.json                          one node
-  python -m training.launch --job job.json --node-rank 0 --rdzv-endpoint HOST:29400   on each of several nodes
+  one process      python -m training pretrain --config run.json
+  two processes    python -m training.launch --standalone --nproc-per-node 2 -m training pretrain --config run.json
+  a job, one node  python -m training.launch --job s3://bucket/run/job.json
+  two nodes        python -m training.launch --job JOB --node-rank 0 --rdzv-endpoint HOST0:29400    on HOST0
+                   python -m training.launch --job JOB --node-rank 1 --rdzv-endpoint HOST0:29400    on the other
+  Slurm            sbatch --nodes 4 --gres gpu:8 docker/slurm/pretrain.sbatch s3://bucket/run/job.json
+  Kubernetes       kubectl create -f docker/kubernetes/jobset.json        (or trainjob.json, with Kubeflow Trainer)
 
 torchrun itself ends with 1 whatever its workers say.  Here 2 stays 2 (asking again gives the same answer); a lost
 worker, a lost node or a stop from outside is 75 (the same command goes on from the last checkpoint).

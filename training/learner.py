@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
+from training import sharding
 from training.batches import Batch
 from training.distributed import Processes
 from training.errors import NotFinite
@@ -44,6 +45,9 @@ class Learner:
         self.settings, self.processes = settings, processes
         self.model = model.to(processes.device)
         self.model.encoder.activation_checkpointing = settings.activation_checkpointing
+        self.sharded = settings.sharding == "full" and processes.size > 1
+        if self.sharded:
+            sharding.shard(self.model, processes)
         self.optimizer = make_optimizer(self.model, settings.betas, settings.epsilon, settings.weight_decay)
         self._languages = languages
         self._parallel: nn.Module | None = None
@@ -53,8 +57,12 @@ class Learner:
         model: Any = self.model
         on_gpu = self.processes.device.type == "cuda"
         if self.settings.compile == "on" or (self.settings.compile == "auto" and on_gpu):
-            model = torch.compile(model, dynamic=False)
-        if self.processes.size > 1:
+            if self.sharded:  # layer by layer: between them weights are gathered
+                for layer in self.model.encoder.layers:
+                    layer.forward = torch.compile(layer.forward, dynamic=False)
+            else:
+                model = torch.compile(model, dynamic=False)
+        if self.processes.size > 1 and not self.sharded:
             ids = [self.processes.device.index] if on_gpu else None
             model = DistributedDataParallel(
                 model, device_ids=ids, gradient_as_bucket_view=True, bucket_cap_mb=BUCKET_MB
@@ -74,7 +82,7 @@ class Learner:
                 # DDP averages gradients over processes; the loss is the mean over all targets of the update.
                 (loss_B.sum() * (size / targets)).backward()  # type: ignore[no-untyped-call]
             summed_L += by_language(loss_B.detach(), part.languages_B, self._languages)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        norm = self._gradient_norm()
         told = self.processes.sum(torch.cat([summed_L, norm.double().reshape(1) / size])).cpu()
         return Outcome(told[:-1], float(told[-1]))
 
@@ -82,7 +90,7 @@ class Learner:
         settings = self.settings
         if settings.clip_norm:
             norm = torch.tensor(gradient_norm, dtype=torch.float32, device=self.processes.device)
-            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), settings.clip_norm, norm)
+            torch._foreach_mul_(self._gradients(), (settings.clip_norm / (norm + 1e-6)).clamp(max=1.0))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, settings.peak_learning_rate, settings.warmup_steps, settings.steps)
         self.optimizer.step()
@@ -92,22 +100,43 @@ class Learner:
         model = self.model if self._parallel is None or not self.model.training else self._parallel
         with autocast(self.settings, self.processes.device):
             loss_M: Tensor = model(part.ids_BT, part.positions_BS, part.targets_BS)
+        if self.sharded and not self.model.training:
+            sharding.split_again(self.model)
         return loss_M.view(part.targets_BS.shape).sum(1)
 
     def check_finite(self) -> None:
-        """Raises NotFinite with the weight's name."""
+        """Raises NotFinite with the weight's name; of sharded weights, each process checks its own part."""
         for name, weight in self.model.named_parameters():
-            if not torch.isfinite(weight).all():
+            if not torch.isfinite(sharding.local(weight.detach())).all():
                 raise NotFinite(f"weight {name} holds a number that is not finite: it is not kept")
 
-    def state(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+    def weights(self, kept: bool) -> dict[str, Tensor]:
+        """All weights whole, for a process that keeps them.  All processes must call it."""
+        state = self.model.state_dict()
+        return sharding.gathered(state, kept) if self.sharded else state
 
-    def restore(self, tensors: dict[str, Any]) -> None:
+    def state(self, kept: bool) -> dict[str, Any]:
+        """The same whether sharded or not: a run goes on from it either way.  All processes must call it."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return sharding.gathered(state, kept) if self.sharded else state
+
+    def restore(self, read: Callable[[torch.device], dict[str, Any]] | None, source: int) -> None:
+        """Weights and optimizer that the process `source` reads (the others pass None), on all."""
+        processes = self.processes
+        device = torch.device("cpu") if self.sharded else processes.device
+        tensors = processes.together(lambda: read(device) if read else None)
+        if self.sharded:
+            sharding.scatter(self.model, self.optimizer, tensors, processes, source)
+            return
+        processes.together(lambda: self._load(tensors) if tensors else None)
+        if processes.size > 1:
+            self._receive(source)
+
+    def _load(self, tensors: dict[str, Any]) -> None:
         self.model.load_state_dict(tensors["model"])
         self.optimizer.load_state_dict(tensors["optimizer"])
 
-    def receive(self, source: int) -> None:
+    def _receive(self, source: int) -> None:
         """Weights and optimizer of the process `source`, on all."""
         for weight in self.model.parameters():
             self.processes.send(weight.detach(), source)
@@ -119,8 +148,21 @@ class Learner:
                     state[name] = torch.zeros_like(like.detach(), dtype=torch.float32, device=where)
                 self.processes.send(state[name], source)
 
+    def _gradients(self) -> list[Tensor]:
+        """This process's: whole ones, or its parts."""
+        return [sharding.local(weight.grad) for weight in self.model.parameters() if weight.grad is not None]
+
+    def _gradient_norm(self) -> Tensor:
+        """Of the whole gradient, on all processes."""
+        norm = torch.nn.utils.get_total_norm(self._gradients())
+        if not self.sharded:
+            return norm
+        return self.processes.sum(norm.double().square()).sqrt()
+
     def _synchronising(self, last: bool) -> AbstractContextManager[Any]:
         """Gradients are exchanged in the last part's backward pass only."""
+        if self.sharded:
+            sharding.synchronise(self.model, last)
         if last or not isinstance(self._parallel, DistributedDataParallel):
             return nullcontext()
         synchronised: AbstractContextManager[Any] = self._parallel.no_sync()

@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 
 from training.batches import Batch, Batches
-from training.checkpoint import Checkpoint, CheckpointWriter, Progress, newest, run_digest
+from training.checkpoint import CheckpointWriter, Progress, newest, run_digest
 from training.distributed import Processes
 from training.errors import NotFinite, Stopped
-from training.export import load_checkpoint, save_final
+from training.export import load_checkpoint, save_final_weights
 from training.journal import Journal
 from training.kept import KeptRun
 from training.learner import Learner, Outcome
 from training.masking import IGNORED
+from training.memory import memory_of
 from training.metrics import Window
 from training.model import MaskedLanguageModel
 from training.prefetch import Prefetch
@@ -65,12 +66,16 @@ class Pretraining:
         self.stopping = False
 
     def run(self) -> None:
-        """Train to the last step from wherever the newest checkpoint stands.  Raises Stopped after SIGTERM."""
-        for warning in (signal.SIGTERM, signal.SIGUSR1):  # SIGUSR1: a scheduler's warning before the time is up
+        """Train to the last step from wherever the newest checkpoint stands.  Raises Stopped after a signal."""
+        # SIGUSR1: a scheduler's warning before the time is up.  SIGINT: Ctrl-C; given twice, it does not wait.
+        for warning in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             signal.signal(warning, self._ask_to_stop)
         self._resume()
         self.learner.start()
         self.processes.together(lambda: self.journal.begin(self.progress.step))
+        if self.processes.rank == 0:
+            on_gpu, config = self.processes.device.type == "cuda", self.learner.model.encoder.config
+            log.info("memory: %s", memory_of(config, self.settings, self.processes.size, on_gpu))
         self.prefetch = Prefetch(self._share, self.progress.step, self.settings.prefetch_updates)
         try:
             if self.progress.step == 0 and self.settings.validate_first:
@@ -129,16 +134,10 @@ class Pretraining:
             return
         source = steps.index(max(steps))
         self.progress = processes.gather(found.progress if found else self.progress)[source]
-        processes.together(lambda: self._read(found) if processes.rank == source else None)
-        if processes.size > 1:
-            self.learner.receive(source)
+        self.learner.restore(found.tensors if found and processes.rank == source else None, source)
         self.window = Window.of(self.progress.window)
         if processes.rank == 0:
             log.info("going on from update %d", self.progress.step)
-
-    def _read(self, found: Checkpoint | None) -> None:
-        assert found is not None
-        self.learner.restore(found.tensors(self.processes.device))
 
     def _share(self, step: int) -> Share:
         """This process's part of an update; made ahead, in a thread."""
@@ -231,17 +230,20 @@ class Pretraining:
     def _save(self) -> None:
         """A checkpoint, in a thread; only of finite weights."""
         processes = self.processes
-        self.learner.check_finite()
+        processes.together(self.learner.check_finite)
         writing = processes.local_rank == 0 if self.settings.checkpoints_on_every_host else processes.rank == 0
         progress = replace(self.progress, window=self.window.as_json(), history=dict(self.progress.history))
         folder, keep = self.settings.output / "checkpoints", self.settings.keep_checkpoints
-        processes.together(lambda: self.writer.save(folder, progress, self.learner.state(), keep) if writing else None)
+        processes.together(self.writer.wait)  # the last one's copy is given up before this one's is made
+        tensors = self.learner.state(writing)
+        processes.together(lambda: self.writer.save(folder, progress, tensors, keep) if writing else None)
 
     def _save_weights(self, folder: Path) -> None:
-        self.learner.check_finite()
-        model = self.learner.model
+        self.processes.together(self.learner.check_finite)
+        config = self.learner.model.encoder.config
         writing = self.processes.rank == 0
-        self.processes.together(lambda: save_final(model, model.encoder.config, folder) if writing else None)
+        weights = self.learner.weights(writing)
+        self.processes.together(lambda: save_final_weights(weights, config, folder) if writing else None)
         if kept := self.kept:
             self.writer.run(lambda: kept.send_folder(folder))
 
@@ -252,8 +254,10 @@ class Pretraining:
         if self.settings.state:
             self.processes.together(lambda: self.kept.finish() if self.kept else None)
 
-    def _ask_to_stop(self, *_: object) -> None:
+    def _ask_to_stop(self, number: int, _: object) -> None:
         self.stopping = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _input_digests(settings: PretrainSettings) -> dict[str, str]:

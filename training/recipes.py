@@ -143,4 +143,5 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
        for k in (32, 64, 128, 256, 512)},
     **{f"batch-{blocks}": partial(ablation, batch_blocks=blocks) for blocks in (2048, 4096, 8192)},
     **{f"monolingual-{language}": partial(monolingual, language) for language in SEVEN_LANGUAGES},
+    **{f"monolingual-{language}-wiki": partial(monolingual, language, corpus="wiki") for language in SEVEN_LANGUAGES},
 }  # fmt: skip

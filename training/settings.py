@@ -13,6 +13,7 @@ from typing import Any
 from training.sizes import PRESETS
 
 CHOICE = ("auto", "on", "off")
+MAX_NUMBER = 2**53  # whole numbers up to it are floats too, without a loss
 
 
 def setting(default: Any, description: str, **bounds: Any) -> Any:
@@ -45,6 +46,8 @@ class Setting:
             raise ValueError(f"{self.name} is {value!r}: wanted {_kind(self.default)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{self.name} is {value}: wanted a finite number")
+        if isinstance(value, int) and abs(value) > MAX_NUMBER:
+            raise ValueError(f"{self.name} is {str(value)[:20]}…: wanted a number up to {MAX_NUMBER}")
         wanted = []
         if self.minimum is not None and value < self.minimum:
             wanted.append(f"{self.minimum} or more")
@@ -148,6 +151,13 @@ class PretrainSettings:
     activation_checkpointing: bool = setting(
         False, "compute each layer's activations again in the backward pass: less memory, a third more work", free=True
     )
+    sharding: str = setting(
+        "none",
+        "what processes split among them; none: nothing (DDP); full: weights, gradients and optimizer states (FSDP2), "
+        "which takes less memory and more communication",
+        choices=("none", "full"),
+        free=True,
+    )
     prefetch_updates: int = setting(
         2, "updates whose batches are made ahead in a thread; 0: none", minimum=0, maximum=64, free=True
     )
@@ -162,7 +172,7 @@ class PretrainSettings:
             one.check(getattr(self, one.name))
         if not self.blocks:
             raise ValueError("no blocks: wanted at least one language")
-        if len(self.betas) != 2 or not all(isinstance(beta, float) and 0 <= beta < 1 for beta in self.betas):
+        if len(self.betas) != 2 or not all(_is_like(beta, 0.0) and 0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {self.betas}: wanted two numbers from 0 to below 1")
 
     def bound(self) -> dict[str, Any]:
@@ -196,15 +206,23 @@ def read_settings(path: Path, output: Path | None = None) -> PretrainSettings:
     missing = [name for name in ("vocabulary", "blocks", "output") if name not in values]
     if missing:
         raise ValueError(f"{path}: {', '.join(missing)} missing")
-    values["vocabulary"], values["output"] = Path(values["vocabulary"]), Path(values["output"])
-    values["blocks"] = {language: _paths(places) for language, places in values["blocks"].items()}
-    if "betas" in values:
+    values |= {name: _path(values[name], name) for name in ("vocabulary", "output")}
+    if not isinstance(values["blocks"], dict):
+        raise ValueError(f"{path}: blocks are {values['blocks']!r}: wanted an object, language -> file or files")
+    values["blocks"] = {language: _paths(places, language) for language, places in values["blocks"].items()}
+    if isinstance(values.get("betas"), list):
         values["betas"] = tuple(values["betas"])
     return PretrainSettings(**values)
 
 
-def _paths(places: str | list[str]) -> tuple[Path, ...]:
-    return (Path(places),) if isinstance(places, str) else tuple(Path(place) for place in places)
+def _paths(places: Any, language: str) -> tuple[Path, ...]:
+    return tuple(_path(place, f"blocks of {language}") for place in (places if isinstance(places, list) else [places]))
+
+
+def _path(place: Any, name: str) -> Path:
+    if not isinstance(place, str | Path) or not str(place):
+        raise ValueError(f"{name}: {place!r}: wanted the path of a file or folder")
+    return Path(place)
 
 
 def _is_like(value: Any, default: Any) -> bool:

@@ -22,10 +22,17 @@ def validate(learner: Learner, batches: Batches, step: int) -> dict[str, Any]:
     learner.model.eval()
     sums_2L = torch.zeros(2, languages, dtype=torch.float64)
     total = sum(batches.held_out)
-    for first in range(processes.rank * BLOCKS, total, processes.size * BLOCKS):
+    for turn in range(0, total, processes.size * BLOCKS):
+        first = turn + processes.rank * BLOCKS
+        used = first < total
+        if not used and not learner.sharded:  # a pass gathers sharded weights: each process has as many
+            break
+        first = first if used else 0
         part = batches.validation(first, min(BLOCKS, total - first))
         counts_B = (part.targets_BS != IGNORED).sum(1)
         loss_B = learner.losses(part.to(processes.device)).cpu()
+        if not used:
+            continue
         sums_2L += torch.stack([by_language(values, part.languages_B, languages) for values in (loss_B, counts_B)])
     learner.model.train()
     losses, counts = processes.sum(sums_2L).tolist()

@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 from rich.console import Console
 
 from pipeline.cli.options import (
+    NumberRange,
     parse_pairs,
     place_options,
     read_deployment,
@@ -31,22 +33,29 @@ PLACES = ("deployment_file", "places", "store")
 
 PRETRAIN_HELP = help_of_run(
     PRETRAIN,
-    "xlmr pretrain --recipe base --set vocabulary=cc100 --set processes=8",
     "xlmr pretrain --set vocabulary=mine --set steps=2000 --set processes=1     # one process",
-    "xlmr pretrain --set vocabulary=mine --set steps=2000 --set processes=2     # two",
+    "xlmr pretrain --set vocabulary=mine --set steps=2000 --set processes=2     # two processes",
+    "xlmr pretrain --recipe base --set vocabulary=cc100 --set processes=8       # eight GPUs of this machine",
     "xlmr pretrain --from xlm-r-base --release mine --set steps=10000",
-    "sbatch --nodes 1 --gpus-per-node 8 --wrap 'xlmr pretrain --recipe base --set processes=8'",
+    "xlmr pretrain --deployment slurm.json --recipe base --set processes=32      # Slurm, four nodes; slurm.json:",
+    '    {"store": "s3://bucket/store", "launcher": {"kind": "slurm", "nodes": 4,',
+    '     "options": ["--gres=gpu:8", "--time=24:00:00"]}}',
+    "xlmr pretrain --deployment kubernetes.json --recipe base --set processes=32 # Kubernetes; kubernetes.json:",
+    '    {"store": "s3://bucket/store", "launcher": {"kind": "kubernetes", "nodes": 4,',
+    '     "image": "registry/xlmr-gpu:1", "secret": "xlmr-s3", "resources": {"nvidia.com/gpu": "8"}}}',
     more="--recipe takes one of the paper's models with its sizes and schedule; --set changes single settings of it. "
     "--from goes on from a checkpoint of the store (`xlmr import` brings others), with its vocabulary. A killed run is "
     "started again with the same command. With milestone_steps, checkpoints NAME@UPDATE can be evaluated while "
-    "training goes on. docs/training.md tells about several nodes.",
+    "training goes on. Where training runs is the deployment's `launcher`: processes of this machine, or a job of "
+    "Slurm or Kubernetes, which this command submits and follows; `processes` counts those of all nodes "
+    "(docs/training.md, Many nodes).",
 )
 
 
 def _name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     import re
 
-    if value is not None and not re.match(NAME_PATTERN, value):
+    if value is not None and (not re.match(NAME_PATTERN, value) or value.endswith("\n")):
         raise click.BadParameter(f"{value!r}: wanted lower-case letters, digits, - and ., at most 40")
     return value
 
@@ -130,10 +139,16 @@ def export_command(checkpoint: str, folder: Path, **where: Any) -> None:
     manifest = store.manifest(checkpoint_key(store, checkpoint))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadConfig(f"{folder}: there is something already: choose another folder")
-    for artifact in manifest.artifacts:
-        target = folder / artifact.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(store.open(artifact), target)
+    place = folder.absolute()  # `.` has no name
+    aside = place.with_name(f".{place.name}.{uuid4().hex}")
+    try:  # the folder appears whole, so that the same command can be given again
+        for artifact in manifest.artifacts:
+            target = aside / artifact.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(store.open(artifact), target)
+        aside.replace(place)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     click.echo(folder)
 
 
@@ -175,7 +190,7 @@ def trim_command(
 @click.option("--languages", required=True, metavar="sw,ur", help="the new languages")
 @click.option("--pieces", type=click.IntRange(10, 500_000), default=10_000, show_default=True,
               help="SentencePiece pieces that are looked for in the new languages' text")  # fmt: skip
-@click.option("--penalty-nats", type=click.FloatRange(0, 20), default=0.0, show_default=True,
+@click.option("--penalty-nats", type=NumberRange(0, 20), default=0.0, show_default=True,
               help="lowers the new pieces' scores, so that less old text is cut anew")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="print JSON: sizes, old text cut anew, perplexities")
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="processes at a time")
@@ -203,6 +218,8 @@ def extend_command(
     first = ("validate_first=true", "validation_blocks=64")
     settings = read_settings(PRETRAIN, deployment, given["settings_file"], (*first, *given["pairs"], *own))
     new = tuple(sorted(filter(None, map(str.strip, languages.split(",")))))
+    if not new:
+        raise BadConfig("--languages: none: name the new languages, e.g. sw,ur")
     config = ExtendConfig(languages=new, pieces=pieces, penalty_nats=penalty_nats)
     store = open_store(deployment.store)
     began = extend_checkpoint(store, checkpoint, f"{name}-start", release, config)

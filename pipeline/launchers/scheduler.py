@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipeline.errors import BadConfig, TransientError
 from training.job import TrainingJob
 
 CALL_S = 60.0
+NOT_THE_JOBS = ("AIRFLOW", "_AIRFLOW", "XLMR_")  # beginnings of names
 
 
 class SchedulerUnavailable(TransientError):
@@ -51,9 +53,14 @@ class Scheduler(Protocol):
 
 
 def call(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a client program of the scheduler.  Raises BadConfig where it is missing."""
+    """Run a client program of the scheduler.  Raises BadConfig where it is missing.
+
+    Slurm hands the caller's environment on to the job: not Airflow's, which has its secrets.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_JOBS)}
     try:
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=CALL_S, check=False)
+        return subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=CALL_S,
+                              check=False)  # fmt: skip
     except FileNotFoundError as error:
         raise BadConfig(f"{command[0]} is not installed where the task runs: install it, or choose another `launcher` "
                         "in the deployment file") from error  # fmt: skip

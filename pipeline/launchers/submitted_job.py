@@ -17,21 +17,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.draft import Draft
 from pipeline.errors import MissingArtifact, StoreUnavailable, WorkerLost
 from pipeline.launchers.processes import failure
 from pipeline.launchers.scheduler import ACTIVE, JobStatus, Phase, Scheduler, SchedulerUnavailable
 from pipeline.lease import STATE_NAME
+from pipeline.run_folder import EVENTS, MILESTONES, SUMMARY, run_folder
 from training.job import TrainingJob
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
-AWAY_S = 1800.0  # so long a scheduler may be away before the task gives up; the job goes on
+AWAY_S = 1800.0  # so long a scheduler or the store may be away before the task gives up; the job goes on
 END_S = 120.0  # a cancelled job's time to end
-SUMMARY, PROGRESS, METRICS = "summary.json", "progress.json", "metrics.jsonl"
+NO_RESULT = ("checkpoints/", f"{MILESTONES}/", f"{EVENTS}/")  # of the job's folder
+STOPPED = "the task was asked to stop; its job was cancelled, its checkpoints are kept"
 OUTCOMES = (2, 1, 75)  # statuses that a node's outcome-STATUS.json may be of, the gravest first
 
 
@@ -57,28 +58,44 @@ class SubmittedJob:
         self.draft, self.store, self.scheduler, self.look_s = draft, draft.store, scheduler, look_s
         self.place = f"{draft.prefix}/{STATE_NAME}/job"
         self.job = job_of(self.store.uri(f"{self.place}/run"))
+        self.folder = run_folder(self.store, f"{self.place}/run")
         self._last: JobStatus | None = None
+        self._away_since: float | None = None  # the store
 
-    def run(self, on_row: Callable[[dict[str, Any]], None], results: Path) -> Path:
-        """See that the job has run to its end; its files, without checkpoints, in the folder `results`.
+    def run(self, on_look: Callable[[], None], results: Path) -> Path:
+        """See that the job has run to its end; its result in the folder `results`.
 
-        `on_row` is called with the newest line of metrics.  Raises what the job's end means; Cancelled after SIGTERM
-        or Ctrl-C.
+        `on_look` is called while the job runs, to look at `folder`; a store that is away is waited for.  Raises what
+        the job's end means; Cancelled after SIGTERM or Ctrl-C.
         """
         lease = self.draft.own()
-        with _interrupted():
+        with _interrupted() as stop:
             try:
                 job_id = self._submit_or_reconnect()
                 while (status := self._look(job_id)).phase in ACTIVE:
                     lease.check()
-                    on_row(self._row())
-                    time.sleep(self.look_s)
+                    self._call(on_look)
+                    if stop.wait(self.look_s):
+                        raise Cancelled(STOPPED)
             except (Cancelled, KeyboardInterrupt):
                 self._cancel()
                 raise
         if not self._has(SUMMARY):
             raise self._failure(job_id, status)
         return self._bring(results)
+
+    def _call(self, on_look: Callable[[], None]) -> None:
+        """The job does not need this task: what cannot be read now is read at a later look."""
+        try:
+            on_look()
+        except StoreUnavailable as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+            if time.monotonic() - self._away_since > AWAY_S:
+                raise
+            log.warning("%s: looked at again later: %s", self.draft.what, error)
+        else:
+            self._away_since = None
 
     def _submit_or_reconnect(self) -> str:
         """The id of the job to follow."""
@@ -155,18 +172,11 @@ class SubmittedJob:
                 return number, list(json.loads(self.store.get(self._outcome_key(number)))["lines"])
         return None, []
 
-    def _row(self) -> dict[str, Any]:
-        """The newest line of metrics that the run has told; {} before the first."""
-        with suppress(MissingArtifact, StoreUnavailable, ValueError):
-            row: dict[str, Any] = json.loads(self.store.get(f"{self.place}/run/{PROGRESS}"))
-            return row
-        return {}
-
     def _bring(self, results: Path) -> Path:
         above = f"{self.place}/run/"
         for key in self.store.list(above):
             name = key.removeprefix(above)
-            if not name.startswith("checkpoints/"):
+            if not name.startswith(NO_RESULT):
                 target = results / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.store.local(key), target)
@@ -188,17 +198,20 @@ class SubmittedJob:
 
 
 @contextmanager
-def _interrupted() -> Iterator[None]:
-    """SIGTERM (Airflow: the task was cleared or its run marked as failed) raises Cancelled in the main thread."""
+def _interrupted() -> Iterator[threading.Event]:
+    """SIGTERM (Airflow: the task was cleared or its run marked as failed) raises Cancelled in the main thread, and sets
+    the event, for where a library keeps exceptions to itself (logging does)."""
+    asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
 
     def stop(*_: object) -> None:
-        raise Cancelled("the task was asked to stop; its job was cancelled, its checkpoints are kept")
+        asked.set()
+        raise Cancelled(STOPPED)
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        yield asked
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.draft import Draft
-from pipeline.errors import BadConfig, EmptyOutput
+from pipeline.errors import BadConfig, EmptyOutput, FactoryError
 from pipeline.launchers import open_scheduler
 from pipeline.launchers.processes import run_processes
 from pipeline.launchers.settings import Kubernetes, Processes, Slurm
@@ -22,6 +23,7 @@ from pipeline.live_metrics import LiveMetrics
 from pipeline.manifest import Manifest
 from pipeline.milestones import Milestones
 from pipeline.needs import all_units, first_part, start_from, training_release
+from pipeline.run_folder import METRICS, SUMMARY, VALIDATION, DiskRunFolder, RunFolder
 from pipeline.shared_settings import Alpha, BlockTokens, Seed, StartFrom, TrainingRelease
 from pipeline.stage import Inputs, Stage
 from pipeline.stages.encode import BLOCKS
@@ -31,9 +33,6 @@ from training.recipes import RECIPES, Recipe
 
 log = logging.getLogger(__name__)
 
-METRICS, VALIDATION, MILESTONES = "metrics.jsonl", "validation.jsonl", "milestones"
-SUMMARY = "summary.json"
-ROW_BYTES = 4096  # a row of metrics is shorter
 TINY_CYCLE = 4096  # a short run should meet every language's share too
 
 
@@ -44,6 +43,10 @@ def is_zero(value: float) -> bool:
 
 def is_auto(value: str) -> bool:
     return value == "auto"
+
+
+def is_none(value: str) -> bool:
+    return value == "none"
 
 
 class PretrainConfig(BlockTokens, Alpha, Seed, StartFrom, TrainingRelease):
@@ -114,6 +117,12 @@ class PretrainConfig(BlockTokens, Alpha, Seed, StartFrom, TrainingRelease):
         exclude=True,  # not one bit changes
         description="compute each layer's activations again in the backward pass: less memory, a third more work",
     )
+    sharding: Literal["none", "full"] = Field(
+        default="none",
+        exclude_if=is_none,  # losses depend on it as on the order of sums
+        description="what processes split among them; none: nothing (DDP); full: weights, gradients and optimizer "
+        "states (FSDP2): less memory, more communication",
+    )
     processes: int = Field(
         default=2, ge=1, description="torchrun processes on one machine; they must share batch_blocks equally"
     )
@@ -183,17 +192,13 @@ def _run_here(config: PretrainConfig, inputs: Inputs, draft: Draft) -> Path:
     job_file = draft.scratch("job") / "job.json"
     job_file.write_text(replace(job, settings=job.settings | {"events": str(events)}).to_json())
     _tell_start(config, draft.what, output / "checkpoints")
-    live = LiveMetrics(draft.store, draft.prefix, (output / METRICS, output / VALIDATION), events)
-    milestones = Milestones(inputs, draft, output / MILESTONES)
+    with Follower(config, inputs, draft, DiskRunFolder(output, events)) as follower:
 
-    def on_tick() -> None:
-        milestones.publish()
-        state.keep()
-        live.publish()
-        _tell_row(config, draft, _last_row(output / METRICS))
+        def on_tick() -> None:
+            follower.look()
+            state.keep()
 
-    run_processes(job_file, on_tick=on_tick)
-    live.publish(at_once=True)
+        run_processes(job_file, on_tick=on_tick)
     return output
 
 
@@ -218,9 +223,35 @@ def _run_as_job(config: PretrainConfig, inputs: Inputs, draft: Draft, launcher: 
             join_timeout_s=launcher.join_timeout_s,
         ),
     )
-    output = job.run(lambda row: _tell_row(config, draft, row), draft.scratch("results"))
-    Milestones(inputs, draft, output / MILESTONES).publish()
-    return output
+    with Follower(config, inputs, draft, job.folder) as follower:
+        return job.run(follower.look, draft.scratch("results"))
+
+
+class Follower:
+    """Brings what a training leaves in its folder to the store's readers, while it goes on."""
+
+    def __init__(self, config: PretrainConfig, inputs: Inputs, draft: Draft, folder: RunFolder) -> None:
+        self.config, self.draft, self.folder = config, draft, folder
+        self.milestones = Milestones(inputs, draft, folder)
+        self.live = LiveMetrics(draft.store, draft.prefix, folder)
+
+    def look(self) -> None:
+        self.milestones.publish()
+        self.live.publish()
+        row = self.folder.last_row()
+        self.draft.progress(row.get("step", 0), self.config.steps, "updates", _note(self.config, row))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """What came after the last look.  Of a run that failed the metrics tell why."""
+        if error is None:
+            self.milestones.publish()
+            self.live.publish(at_once=True)
+        elif isinstance(error, FactoryError):
+            with suppress(FactoryError, OSError):
+                self.live.publish(at_once=True)
 
 
 def _job(config: PretrainConfig, inputs: Inputs, draft: Draft, state: str,
@@ -255,10 +286,6 @@ def _job(config: PretrainConfig, inputs: Inputs, draft: Draft, state: str,
     )
 
 
-def _tell_row(config: PretrainConfig, draft: Draft, row: dict[str, Any]) -> None:
-    draft.progress(row.get("step", 0), config.steps, "updates", _note(config, row))
-
-
 def _tell_start(config: PretrainConfig, what: str, checkpoints: Path) -> None:
     if config.warmup_steps > config.steps:
         share = config.steps / config.warmup_steps
@@ -269,22 +296,6 @@ def _tell_start(config: PretrainConfig, what: str, checkpoints: Path) -> None:
         log.info("%s: resuming at update %d of %d", what, int(whole[-1].removeprefix("step-")), config.steps)
     else:
         log.info("%s: starting at update 0 of %d", what, config.steps)
-
-
-def _last_row(metrics: Path) -> dict[str, Any]:
-    """The newest whole row of metrics; {} before the first."""
-    if not metrics.exists():
-        return {}
-    with metrics.open("rb") as file:
-        file.seek(max(0, metrics.stat().st_size - ROW_BYTES))
-        lines = file.read().decode().splitlines()
-    for line in reversed(lines):
-        try:
-            row: dict[str, Any] = json.loads(line)
-            return row
-        except ValueError:  # the line is being written
-            continue
-    return {}
 
 
 def _note(config: PretrainConfig, row: dict[str, Any]) -> str:

@@ -107,6 +107,11 @@ WRONG_CALLS = {
     "a name with a space": (["import", ".", "--name", "a b"], "'a b': wanted lower-case letters"),
     "an unknown checkpoint": (["export", "none", "--to", "out"], "no checkpoint 'none'"),
     "a folder with files": (["export", "outside", "--to", "."], "there is something already"),
+    "a key of something else": (["export", "export/x/manifest.json", "--to", "out"], "wanted a checkpoint's name"),
+    "a name with a line's end": (["import", ".", "--name", "a\n"], "wanted lower-case letters"),
+    "bytes that are no text": (["trim", "outside", "--name", "a", "--text", "bytes"], "bytes: 'utf-8' codec"),
+    "text of nothing": (["trim", "outside", "--name", "a", "--text", "nothing"], "no piece of the vocabulary"),
+    "no new language": (["extend", "outside", "--name", "a", "--release", "mine", "--languages", ","], "name the new"),
     "nothing to keep": (["trim", "outside", "--name", "a"], "nothing says which pieces to keep"),
     "a language that is not there": (
         ["trim", "outside", "--name", "a", "--release", "mine", "--languages", "fr"],
@@ -130,6 +135,8 @@ def test_a_wrong_call_is_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("no model")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "nothing").touch()
     arguments, said = WRONG_CALLS[fault]
     found = CliRunner().invoke(xlmr, [*arguments, "--store", store.root])
     assert found.exit_code != 0
@@ -137,7 +144,42 @@ def test_a_wrong_call_is_refused_in_one_line(
     assert said in message
 
 
+def test_an_export_that_was_broken_off_leaves_nothing_in_the_way(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["export", "outside", "--to", str(tmp_path / "out"), "--store", store.root]
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.cli.training.shutil.copyfile", fill_the_disk)
+        assert CliRunner().invoke(xlmr, arguments).exit_code != 0
+    assert not list(tmp_path.iterdir())
+    assert CliRunner().invoke(xlmr, arguments).exit_code == 0
+
+
+def fill_the_disk(source: Path, target: Path) -> None:
+    target.write_bytes(b"half")
+    raise OSError(28, "No space left on device")
+
+
+def test_what_is_wrong_with_a_folder_names_the_folder(store: ArtifactStore, folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text()) | {"num_attention_heads": 3}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=rf"^{tmp_path}: config.json: hidden_size 128 is no multiple"):
+        import_checkpoint(store, str(tmp_path), "heads")
+
+
 # --- trim and extend
+
+
+def test_texts_of_the_same_name_are_told_apart(store: ArtifactStore, tmp_path: Path) -> None:
+    texts = [tmp_path / "a" / "text", tmp_path / "b" / "text"]
+    for path in texts:
+        path.parent.mkdir()
+        path.write_text("The old house")
+    first = trim_checkpoint(store, "outside", "same", "mine", (), texts)
+    texts[0].write_text("The quiet river")
+    assert trim_checkpoint(store, "outside", "same", "mine", (), texts) != first
 
 
 def test_a_trimmed_checkpoint_cuts_the_text_that_it_was_trimmed_to_as_before(store: ArtifactStore) -> None:

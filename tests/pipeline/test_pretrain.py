@@ -16,7 +16,8 @@ import pytest
 from pipeline.errors import BadConfig, BadInput, FactoryError, ProgramFault, StoreUnavailable, WorkerLost
 from pipeline.launchers.processes import Output, failure
 from pipeline.manifest import Artifact, Manifest
-from pipeline.stages.pretrain import STAGE, PretrainConfig, _last_row, _note
+from pipeline.run_folder import METRICS, DiskRunFolder
+from pipeline.stages.pretrain import STAGE, PretrainConfig, _note
 from pipeline.store import ArtifactStore, open_store, sha256_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,10 +74,10 @@ def test_the_workers_lines_go_to_the_log_within_bounds(caplog: pytest.LogCapture
 
 
 def test_progress_tells_loss_speed_and_time_left(tmp_path: Path) -> None:
-    metrics = tmp_path / "metrics.jsonl"
-    assert _last_row(metrics) == {}
-    metrics.write_text('{"loss_nats": 5.25, "step": 100, "tokens_per_s": 2048.0}\n{"loss_na')
-    row = _last_row(metrics)
+    folder = DiskRunFolder(tmp_path)
+    assert folder.last_row() == {}
+    (tmp_path / METRICS).write_text('{"loss_nats": 5.25, "step": 100, "tokens_per_s": 2048.0}\n{"loss_na')
+    row = folder.last_row()
     config = PretrainConfig(steps=400, batch_blocks=32, block_tokens=128)
     assert (row["step"], _note(config, row)) == (100, "loss 5.250 nats, 2,048 tokens/s, 10 min left")
 

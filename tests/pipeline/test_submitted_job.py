@@ -32,7 +32,7 @@ from pathlib import Path
 state = Path(sys.argv[1])
 (state / "final").mkdir(parents=True, exist_ok=True)
 runs = state / "checkpoints"; runs.mkdir(exist_ok=True); (runs / str(len(list(runs.iterdir())))).touch()
-(state / "progress.json").write_text(json.dumps({"step": 7}))
+(state / "metrics.jsonl").write_text(json.dumps({"step": 7}) + "\\n")
 while not (state.parent / "go").exists():
     time.sleep(0.02)
 end = (state.parent / "go").read_text()
@@ -99,19 +99,22 @@ class Attempt:
 
     def run(self) -> Path:
         try:
-            return self.job.run(self.rows.append, self.draft.scratch("results"))
+            return self.job.run(self.look, self.draft.scratch("results"))
         finally:
             self.draft.close()
+
+    def look(self) -> None:
+        self.rows.append(self.job.folder.last_row())
 
     def run_until_told(self, blow: type[BaseException]) -> None:
         """As far as the first line of metrics; then the task ends in this way."""
 
-        def on_row(row: dict[str, Any]) -> None:
-            if row:
+        def look() -> None:
+            if self.job.folder.last_row():
                 raise blow
 
         with pytest.raises(blow):
-            self.job.run(on_row, self.draft.scratch("results"))
+            self.job.run(look, self.draft.scratch("results"))
         self.draft.close()
 
 
@@ -128,7 +131,7 @@ def test_a_job_is_followed_to_its_result(store: ArtifactStore, scheduler: Detach
     let_go(store)
     results = Attempt(store, scheduler).run()
     assert sorted(path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()) == [
-        "final/weights", "progress.json", "summary.json",
+        "final/weights", "metrics.jsonl", "summary.json",
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def settings(vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def signals() -> Iterator[None]:
     """A run inside the test's process takes the signals over; they are given back."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.checkpoint import MARKER, STATE, CheckpointError, CheckpointWriter, Progress, newest, save_checkpoint
+from training.checkpoint import (
+    MARKER,
+    STATE,
+    CheckpointError,
+    CheckpointWriter,
+    Progress,
+    newest,
+    run_digest,
+    save_checkpoint,
+)
 
 CPU = torch.device("cpu")
 
@@ -37,6 +46,23 @@ def test_only_the_newest_are_kept(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["step-00000008", "step-00000012"]
 
 
+def test_a_damaged_newer_one_does_not_take_the_place_of_what_is_written_after_it(folder: Path) -> None:
+    zero_a_page(folder / "step-00000008")
+    save_checkpoint(folder, progress(6), {}, keep=1)
+    assert [path.name for path in folder.iterdir()] == ["step-00000006"]
+
+
+def test_a_file_where_a_checkpoint_belongs_is_replaced(folder: Path) -> None:
+    (folder / "step-00000012").write_text("")
+    save_checkpoint(folder, progress(12), {}, keep=1)
+    assert [path.name for path in folder.iterdir()] == ["step-00000012"]
+
+
+def change_the_step(path: Path) -> None:
+    marker = json.loads((path / MARKER).read_text())
+    (path / MARKER).write_text(json.dumps(marker | {"step": 9}))
+
+
 def zero_a_page(path: Path) -> None:
     body = bytearray((path / STATE).read_bytes())
     body[8192 : 8192 + 4096] = bytes(4096)
@@ -48,6 +74,7 @@ DAMAGES = {
     "a missing half": (lambda path: (path / STATE).write_bytes((path / STATE).read_bytes()[:9000]), "9000 bytes"),
     "a zeroed marker": (lambda path: (path / MARKER).write_bytes(bytes(100)), "Expecting value"),
     "an empty marker": (lambda path: (path / MARKER).write_bytes(b""), "Expecting value"),
+    "another number in the marker": (change_the_step, "complete.json has other bytes than were written"),
     "a marker of something else": (lambda path: (path / MARKER).write_text("[]"), "TypeError"),
     "no marker": (lambda path: (path / MARKER).unlink(), "FileNotFoundError"),
     "no state": (lambda path: (path / STATE).unlink(), "FileNotFoundError"),
@@ -69,8 +96,10 @@ def test_a_damaged_one_is_named_and_an_older_one_taken(
 
 
 def test_a_marker_that_lists_no_state_is_not_whole(folder: Path) -> None:
-    marker = folder / "step-00000008" / MARKER
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"files": {}}))
+    path = folder / "step-00000008" / MARKER
+    marker = json.loads(path.read_text()) | {"files": {}}
+    del marker["digest"]
+    path.write_text(json.dumps(marker | {"digest": run_digest(marker)}))
     found = newest(folder, "run")
     assert found is not None
     assert found.progress.step == 4

@@ -282,12 +282,15 @@ def test_files_follow_the_umask(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_signal_saves_and_another_attempt_goes_on(settings: SETTINGS, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGUSR1, signal.SIGINT])
+def test_a_stop_signal_saves_and_another_attempt_goes_on(
+    settings: SETTINGS, tmp_path: Path, asked: signal.Signals
+) -> None:
     whole = train(settings, tmp_path / "whole")
     job = subprocess.Popen(command(settings | {"checkpoint_steps": 1000}, tmp_path / "run", 1), cwd=ROOT,
                            env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)  # fmt: skip
     wait_for_first_update(tmp_path / "run")
-    job.send_signal(signal.SIGUSR1)
+    job.send_signal(asked)
     _, said = job.communicate(timeout=300)
     assert job.returncode in {75, 0}  # 0 where it was quicker than the signal
     if job.returncode == 75:

@@ -22,6 +22,13 @@ def test_parameter_counts_are_those_published(name: str) -> None:
     assert parameters_of(RECIPES[name]().encoder) == PARAMETERS[name]
 
 
+def test_monolingual_models_are_there_for_both_corpora() -> None:
+    found = {name: RECIPES[name]() for name in ("monolingual-sw", "monolingual-sw-wiki")}
+    assert {name: (one.corpus, one.languages, one.pieces) for name, one in found.items()} == {
+        "monolingual-sw": ("cc", ("sw",), 40_000), "monolingual-sw-wiki": ("wiki", ("sw",), 40_000),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("config", [xlmr_base(), xlmr_large()])
 def test_the_formula_counts_what_the_model_has(config: EncoderConfig) -> None:
     with torch.device("meta"):

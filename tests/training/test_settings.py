@@ -32,6 +32,12 @@ def read(tmp_path: Path, **values: object) -> PretrainSettings:
         ("betas", [0.9], r"betas are \(0.9,\): wanted two numbers from 0 to below 1"),
         ("blocks", {}, "no blocks: wanted at least one language"),
         ("learning_rate", 1, "unknown settings learning_rate"),
+        ("betas", 0.9, "betas is 0.9: wanted a list"),
+        ("blocks", ["en.npy"], "blocks are .*: wanted an object, language -> file or files"),
+        ("blocks", {"en": 5}, "blocks of en: 5: wanted the path of a file or folder"),
+        ("blocks", {"en": [""]}, "blocks of en: '': wanted the path of a file or folder"),
+        ("output", None, "output: None: wanted the path of a file or folder"),
+        ("steps", 10**400, "steps is 10+…: wanted a number up to 9007199254740992"),
     ],
 )
 def test_a_setting_out_of_bounds_is_named(tmp_path: Path, name: str, value: object, said: str) -> None:
@@ -40,7 +46,7 @@ def test_a_setting_out_of_bounds_is_named(tmp_path: Path, name: str, value: obje
 
 
 def test_whole_numbers_stand_for_fractions(tmp_path: Path) -> None:
-    assert read(tmp_path, alpha=1, clip_norm=1).alpha == 1
+    assert read(tmp_path, alpha=1, clip_norm=1, betas=[0, 0.98]).betas == (0, 0.98)
 
 
 def test_every_setting_has_a_description_and_a_default_within_its_bounds() -> None:
