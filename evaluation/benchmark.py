@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.metrics.metric import Metric
+from evaluation.published_files import PublishedFiles
 from evaluation.records import Parts, Splits, Task
 from evaluation.settings import FinetuneConfig, Setting
 
@@ -57,6 +58,7 @@ class Benchmark:
     gold_order: Callable[[Path], list[str]] | None = None
     version: int = 2
     places: int = 1
+    published_files: PublishedFiles = field(default_factory=PublishedFiles)
 
     @property
     def headline(self) -> str:

@@ -16,6 +16,7 @@ from pipeline.json_file import read_json_object
 from pipeline.launchers.settings import Launcher, Processes
 from pipeline.tools import LANGUAGE_IDENTIFIER
 
+OFFICIAL = "official"  # as `benchmark_data`: the files that the benchmarks' authors publish
 COMMON_CRAWL = "https://data.commoncrawl.org/"
 ROOT = Path(__file__).resolve().parent.parent
 # Airflow's pools: how many tasks of a kind run at a time on this installation (docs/operating.md).
@@ -67,7 +68,16 @@ class Deployment(BaseModel):
         description="file of hosts and addresses whose pages no release may hold: URI, URL or path; empty: none; it is "
         "read anew at the start of each run",
     )
-    benchmark_data: str = Field(default="", description="folder of the benchmark files")
+    benchmark_data: str = Field(
+        default="",
+        description="folder of the benchmark files; `official`: those that are asked for are downloaded from where "
+        "their authors publish them (`xlmr benchmarks`)",
+    )
+    benchmark_mirror: str = Field(
+        default="",
+        description="base URL of a mirror of the official files, which has https://HOST/PATH as BASE/HOST/PATH; "
+        "empty: from their own hosts",
+    )
     digests: dict[str, str] = Field(
         default={}, description="SHA-256 by unit of `ingest` (language-identifier, reference/sw, …); others unchecked"
     )

@@ -30,6 +30,8 @@ class Available(Protocol):
         ...
 
 
+BENCHMARKS = "benchmarks"  # unit of `ingest`: a folder of all; BENCHMARKS/NAME: the official files of one
+
 # (the run's units, the earlier stage, the unit's config, the unit) -> units of the earlier stage
 Need = Callable[[Available, str, Any, str], Sequence[str]]
 
@@ -81,6 +83,20 @@ def start_from(available: Available, stage: str, config: Any, unit: str) -> Sequ
 def training_release(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
     """The release that replaces the vocabulary's."""
     return (config.training_release,) if config.training_release else ()
+
+
+def benchmark_files(available: Available, stage: str, config: Any, unit: str) -> Sequence[str]:
+    """The folder of all benchmarks, or of those that the unit reads (`benchmark_data` of the deployment)."""
+    read = (config.benchmark,) if hasattr(config, "benchmark") else config.decontaminate_against
+    wanted = {BENCHMARKS, *(f"{BENCHMARKS}/{name}" for name in read)}
+    return tuple(found for found in available.units(stage) if found in wanted)
+
+
+def several(*needs: Need) -> Need:
+    """What each of them asks for."""
+    return lambda available, stage, config, unit: tuple(
+        found for need in needs for found in need(available, stage, config, unit)
+    )
 
 
 def named(*names: str) -> Need:

@@ -217,14 +217,17 @@ class Plan:
     def ingested(self) -> dict[str, dict[str, Any]]:
         """Unit of `ingest` -> its config, of what the deployment names and the run reads."""
         found = {}
-        for unit, values in sources(self.deployment, self.settings, benchmarks=self._reads_benchmarks):
+        for unit, values in sources(self.deployment, self.settings, self._benchmarks_read):
             if any(unit == name or (name.endswith("/") and unit.startswith(name)) for name in self.run.ingests):
                 found[unit] = values | {"sha256": self.deployment.digests.get(unit, "")}
         return found
 
     @property
-    def _reads_benchmarks(self) -> bool:
-        return "evaluate" in self.run.stages or self.decontaminates
+    def _benchmarks_read(self) -> tuple[str, ...]:
+        """Those that the run scores on, and those that it compares documents with."""
+        scored = self.settings.benchmarks if "evaluate" in self.run.stages else ()
+        compared = self.settings.decontaminate_against if self.decontaminates else ()
+        return tuple(dict.fromkeys((*scored, *compared)))
 
     @property
     def decontaminates(self) -> bool:
@@ -234,7 +237,7 @@ class Plan:
         if not self.deployment.benchmark_data:
             raise BadConfig(
                 f"decontaminate={self.settings.decontaminate}: the deployment names no benchmark_data: set it to the "
-                "folder of the benchmarks' files"
+                "folder of the benchmarks' files, or to official"
             )
         return True
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ccnet.languages import script_free
 from pipeline.checkpoint_source import UNITS, is_outside, name_of
-from pipeline.deployment import Deployment
+from pipeline.deployment import OFFICIAL, Deployment
+from pipeline.needs import BENCHMARKS
+from pipeline.official_files import official_source
 
 MODEL_FILES = ("sp.model", "arpa.bin")  # of a language
 
 
-def sources(place: Deployment, settings: Any, *, benchmarks: bool) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Unit of `ingest` -> its config, of everything that a run with these settings could read."""
+def sources(place: Deployment, settings: Any, benchmarks: Sequence[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Unit of `ingest` -> its config, of everything that a run with these settings could read.
+
+    `benchmarks` are those that the run reads.  Raises BadConfig for one whose official files cannot be downloaded.
+    """
     yield "language-identifier", {"source": place.language_identifier}
-    benchmark_data = place.benchmark_data if benchmarks else ""
+    official = place.benchmark_data == OFFICIAL
+    benchmark_data = place.benchmark_data if benchmarks and not official else ""
     for unit, source in (("label-map", place.label_map), ("second-identifier", place.second_identifier),
                          ("other-text", place.other_text), ("cut-offs", place.cut_offs), ("filters", place.filters),
-                         ("benchmarks", benchmark_data)):  # fmt: skip
+                         (BENCHMARKS, benchmark_data)):  # fmt: skip
         if source:
             yield unit, {"source": source}
+    for name in benchmarks if official else ():
+        yield f"{BENCHMARKS}/{name}", {"source": official_source(name), "mirror": place.benchmark_mirror}
     checkpoint = getattr(settings, "checkpoint", "")
     if checkpoint and is_outside(checkpoint):
         yield f"{UNITS}{name_of(checkpoint)}", {"source": checkpoint}

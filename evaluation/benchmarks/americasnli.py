@@ -5,11 +5,13 @@ Files: test.tsv and dev.tsv (language, premise, hypothesis, label); XNLI's train
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import xnli
 from evaluation.metrics.metric import ACCURACY
+from evaluation.published_files import PublishedFiles, in_repository
 from evaluation.readers.folders import benchmark_folder, find, need
 from evaluation.readers.tables import classified, read_table
 from evaluation.records import Classified, Parts, Splits
@@ -40,6 +42,16 @@ def read_gold(path: Path) -> Parts:
     return {language: tuple(examples) for language, examples in found.items()}
 
 
+# Digests: the repository's files at that commit.
+PUBLISHED_FILES = PublishedFiles((
+    *in_repository("nala-cub/AmericasNLI", "be3c351b7e1ae69936c61bfde3e24f30757db9ac", (
+        ("dev.tsv", 1_090_405, "a2678f2820a2008547c5d993118979cc82a25d51a73570571566a1b74d8e8530"),
+        ("test.tsv", 1_165_688, "1e16c058de33ddaab4a037b1078a31ecab08afddfdc840140593b6da1439bcf8"),
+    ), "americasnli"),
+    replace(xnli.XNLI_1_0, members=("xnli.dev.tsv",)),
+    replace(xnli.XNLI_MT_1_0, members=("multinli.train.en.tsv",)),
+))  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="americasnli",
     title="AmericasNLI",
@@ -54,5 +66,6 @@ BENCHMARK = Benchmark(
     home="https://github.com/nala-cub/AmericasNLI",
     labels=xnli.LABELS,
     chance=100 / 3,
+    published_files=PUBLISHED_FILES,
     finetuning=xnli.BENCHMARK.finetuning,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import tatoeba
 from evaluation.metrics.metric import RETRIEVAL_ACCURACY
+from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import matching, need
 from evaluation.records import DataError, Parts, Splits
 
@@ -29,6 +30,12 @@ def read_gold(path: Path) -> Parts:
     return {path.stem: tatoeba.read_lines(path, path.with_name(f"{ENGLISH}{path.suffix}"))}
 
 
+# Its authors state neither size nor digest; two users of the archive state the same digest, independently.
+PUBLISHED_FILES = PublishedFiles((
+    PublishedFile("https://dl.fbaipublicfiles.com/nllb/flores200_dataset.tar.gz", 0,
+                  "b8b0b76783024b85797e5cc75064eb83fc5288b41e9654dabc7be6ae944011f6", "flores", ("*.devtest",)),
+))  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="flores",
     title="FLORES-200 retrieval, towards English",
@@ -41,5 +48,6 @@ BENCHMARK = Benchmark(
     licence="CC BY-SA 4.0",
     home="https://github.com/facebookresearch/flores",
     source=ENGLISH,
+    published_files=PUBLISHED_FILES,
     finetuning=tatoeba.BENCHMARK.finetuning,
 )

@@ -14,7 +14,8 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark, Published
 from evaluation.benchmarks import xnli
 from evaluation.metrics.metric import ACCURACY, PEARSON, POSITIVE_F1, SPEARMAN, Metric
-from evaluation.readers.folders import Problems, find, need
+from evaluation.published_files import PublishedFile, PublishedFiles
+from evaluation.readers.folders import Problems, find, lines_of, need
 from evaluation.readers.tables import held_out, read_classified, read_table
 from evaluation.records import DataError, Example, Parts, Rated, Splits, Task
 from evaluation.settings import FinetuneConfig
@@ -109,7 +110,8 @@ def _task(
 
     return Benchmark(name, title, task, ("glue",), read, read_gold, metrics, ("transfer",), licence,
                      "https://gluebenchmark.com", labels, chance=None if not labels else 100 / len(labels),
-                     published=_published(name), finetuning=finetuning)  # fmt: skip
+                     published=_published(name), finetuning=finetuning,
+                     published_files=_files(name, folder))  # fmt: skip
 
 
 def _task_folder(root: Path, name: str) -> Path:
@@ -132,6 +134,46 @@ def _published(name: str) -> tuple[Published, ...]:
         languages = 100 if system == "XLM-R" else 1
         found.append(Published(system, "transfer", given, languages=languages, table="4"))
     return tuple(found)
+
+
+def make_mrpc_dev(data: Path) -> None:
+    """GLUE's dev.tsv: the pairs of Microsoft's training file that GLUE's list of ids names.  Raises DataError."""
+    folder = data / "glue" / "MRPC"
+    ids = {line.strip() for _, line in lines_of(need(folder, "mrpc_dev_ids.tsv"))} - {""}
+    (_, header), *rows = lines_of(need(folder, "msr_paraphrase_train.txt"))
+    chosen = [line for _, line in rows if "\t".join(line.split("\t")[1:3]) in ids]
+    if len(chosen) != len(ids):
+        raise DataError(f"{folder}: {len(chosen)} of {len(ids)} pairs of mrpc_dev_ids.tsv in msr_paraphrase_train.txt")
+    (folder / "dev.tsv").write_text("".join(f"{line}\n" for line in (header, *chosen)), encoding="utf-8", newline="")
+
+
+# Sizes and digests as the Hugging Face library `datasets` stated them (its dataset_infos.json of glue): the archive of
+# each task, from which train.tsv and its dev files are taken.
+ARCHIVES = {
+    "mnli": ("MNLI.zip", 312_783_507, "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633"),
+    "qnli": ("QNLIv2.zip", 10_627_589, "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5"),
+    "qqp": ("QQP-clean.zip", 41_696_084, "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0"),
+    "sst2": ("SST-2.zip", 7_439_277, "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa"),
+    "stsb": ("STS-B.zip", 802_872, "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85"),
+    "rte": ("RTE.zip", 697_150, "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee"),
+}
+MRPC_FILES = PublishedFiles((
+    PublishedFile("https://dl.fbaipublicfiles.com/senteval/senteval_data/msr_paraphrase_train.txt", 1_047_044,
+                  "60a9b09084528f0673eedee2b69cb941920f0b8cd0eeccefc464a98768457f89",
+                  "glue/MRPC/msr_paraphrase_train.txt"),
+    PublishedFile("https://dl.fbaipublicfiles.com/glue/data/mrpc_dev_ids.tsv", 6_222,
+                  "971d7767d81b997fd9060ade0ec23c4fc31cbb226a55d1bd4a1bac474eb81dc7",
+                  "glue/MRPC/mrpc_dev_ids.tsv"),
+), make=make_mrpc_dev)  # fmt: skip
+
+
+def _files(name: str, folder: str) -> PublishedFiles:
+    if name == "mrpc":
+        return MRPC_FILES
+    archive, size, sha256 = ARCHIVES[name]
+    members = ("train.tsv", *(("dev_matched.tsv", "dev_mismatched.tsv") if name == "mnli" else ("dev.tsv",)))
+    url = f"https://dl.fbaipublicfiles.com/glue/data/{archive}"
+    return PublishedFiles((PublishedFile(url, size, sha256, f"glue/{folder}", members),))
 
 
 # RoBERTa's (fairseq's GLUE configurations); XLM-R's own are not published.

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ENTITY_F1
+from evaluation.published_files import PublishedFiles, in_repository, read_rows
 from evaluation.readers.conll import read_conll, tags_of
-from evaluation.readers.folders import matching
+from evaluation.readers.folders import by_language, matching
 from evaluation.records import DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
@@ -18,18 +19,25 @@ TYPES = ("PER", "ORG", "LOC", "DATE")
 
 
 def read(folder: Path, data: Path) -> Splits:
-    found = {part: matching(folder, f"{part}.txt") for part in ("train", "dev", "test")}
+    found = {part: by_language((path.parent.name, path) for path in matching(folder, f"{part}.txt")) for part in
+             ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted LANG/test.txt with train.txt and dev.txt beside it")
     train, dev, test = (
-        {path.parent.name: read_conll(path, TYPES) for path in found[part]} for part in ("train", "dev", "test")
+        {name: read_conll(path, TYPES) for name, path in found[part].items()} for part in ("train", "dev", "test")
     )
-    return Splits(train, dev, test, files=tuple(path for paths in found.values() for path in paths))
+    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
 
 
 def read_gold(path: Path) -> Parts:
     return {path.parent.name: read_conll(path, TYPES)}
 
+
+# MasakhaNER 2.0; digests: the repository's files at that commit.
+PUBLISHED_FILES = PublishedFiles(
+    in_repository("masakhane-io/masakhane-ner", "ba5843cd08aa491d5f96a5e809e71eb9ec461391",
+                  read_rows(Path(__file__).with_suffix(".tsv")), "masakhaner", keep=2),
+)  # fmt: skip
 
 BENCHMARK = Benchmark(
     name="masakhaner",
@@ -44,5 +52,6 @@ BENCHMARK = Benchmark(
     home="https://github.com/masakhane-io/masakhane-ner",
     labels=tags_of(TYPES),
     chance=0.0,
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=50, batch=32, learning_rate=5e-5, max_tokens=164, setting="each"),  # its authors
 )

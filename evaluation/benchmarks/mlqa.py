@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import MLQA_EXACT, MLQA_F1
+from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import find, matching
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Question, Splits
@@ -85,6 +86,17 @@ PUBLISHED = (
          (67.8, 56.0, 53.6, 43.5, 51.6, 50.9, 45.4, 52.7)),
 )  # fmt: skip
 
+# Sizes and digests as the Hugging Face library `datasets` stated them (its dataset_infos.json of mlqa and squad).
+MLQA_V1 = PublishedFile(
+    "https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip", 75_719_050,
+    "246e8089933d13007fe80684d5c5c0713d6834cf8b3b4a0ec7c66f0a0d2baac8", "mlqa",
+    ("dev-context-*-question-*.json", "test-context-*-question-*.json"),
+)  # fmt: skip
+SQUAD_TRAIN = PublishedFile(
+    "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json", 30_288_272,
+    "3527663986b8295af4f7fcdff1ba1ff3f72d07d61a20f487cb238a6ef92fd955", "mlqa/train-v1.1.json",
+)  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="mlqa",
     title="MLQA (table 3)",
@@ -98,6 +110,7 @@ BENCHMARK = Benchmark(
     home="https://github.com/facebookresearch/MLQA",
     chance=0.0,
     published=PUBLISHED,
+    published_files=PublishedFiles((MLQA_V1, SQUAD_TRAIN)),
     # MLQA's authors (their issue 9); the XLM-R paper's are not published.
     finetuning=FinetuneConfig(epochs=3, batch=32, learning_rate=3e-5, max_tokens=384, weight_decay=0.005),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import ENTITY_F1
+from evaluation.published_files import PublishedFiles, in_repository
 from evaluation.readers.conll import read_conll, tags_of
 from evaluation.readers.folders import find
 from evaluation.records import DataError, Parts, Splits
@@ -58,6 +59,26 @@ PUBLISHED = (
     _row("XLM-R", "all", "1", 92.00, 91.60, 89.52, 84.60, 89.43),
 )
 
+# CoNLL-2002, of which this repository has the files; digests: its files at that commit.
+PUBLISHED_FILES = PublishedFiles(
+    in_repository("teropa/nlp", "f89bc5a15b516208de1cfe2abe9692b7ed9a43e2", (
+        ("resources/corpora/conll2002/esp.train", 2_970_825,
+         "a20d95cab7d88a19a86f8c1ad6329325c99fbd9529ed978cbd7e31d4b01b4008"),
+        ("resources/corpora/conll2002/esp.testa", 594_058,
+         "85c17793b77881c53d19017d9d0f1e6fb98b7ddcab54a5f24b05ed1793103c87"),
+        ("resources/corpora/conll2002/esp.testb", 575_807,
+         "1f8f7a392c6d4979a5592a5794eed43d7869b46da6851bbcde99714149f1d016"),
+        ("resources/corpora/conll2002/ned.train", 2_377_174,
+         "0a419dcb356b62c8cff38515675550b3d5dbea9f45a1c4956328dbd5cc7fcdbc"),
+        ("resources/corpora/conll2002/ned.testa", 450_785,
+         "51259d4bfe52462f211d3d0b67173a7ecbfa296e199f6c6bd0895f4c78155057"),
+        ("resources/corpora/conll2002/ned.testb", 814_282,
+         "2aa748edb82e6f9c4d82e57a4bed69ded18cfa4803122c75070335d513517488"),
+    ), "conll"),
+    by_hand="English and German (CoNLL-2003) need the texts of Reuters and of the ECI CD: put eng.train, eng.testa, "
+    "eng.testb and deu.train, deu.testa, deu.testb into the folder conll of a data folder, and give that with --data",
+)  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="ner",
     title="NER, CoNLL-2002 and 2003 (table 2)",
@@ -73,5 +94,6 @@ BENCHMARK = Benchmark(
     chance=0.0,
     places=2,
     published=PUBLISHED,
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5),  # the paper's are not published; ours
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ENTITY_F1
+from evaluation.published_files import PublishedFiles
 from evaluation.readers.conll import read_conll, tags_of, without_wikiann_prefix
 from evaluation.readers.folders import matching
 from evaluation.readers.tables import held_out
@@ -63,5 +64,9 @@ BENCHMARK = Benchmark(
     home="https://github.com/afshinrahimi/mmner",
     labels=tags_of(TYPES),
     chance=0.0,
+    published_files=PublishedFiles(
+        by_hand="its authors publish it in a cloud drive: get the archives of the languages from the home page, unpack "
+        "each as LANG/train, LANG/dev, LANG/test in the folder panx of a data folder, and give that with --data"
+    ),
     finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5, max_tokens=128),  # XTREME
 )

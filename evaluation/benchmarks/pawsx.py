@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
+from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import lines_of, matching
 from evaluation.readers.tables import held_out, read_classified, read_pairs_without_header
 from evaluation.records import Classified, DataError, Parts, Splits
@@ -65,6 +66,13 @@ def read_gold(path: Path) -> Parts:
     return {language: read_file(path)}
 
 
+# Size and digest as the Hugging Face library `datasets` stated them (its dataset_infos.json of paws-x).
+PUBLISHED_FILES = PublishedFiles((
+    PublishedFile("https://storage.googleapis.com/paws/pawsx/x-final.tar.gz", 30_282_057,
+                  "4146db499101d66e68ae4c8ed3cf9dadecd625f44b7d8cf3d4a0fe93afc4fd9f", "pawsx",
+                  ("en/train.tsv", "*/translated_train.tsv", "*/dev_2k.tsv", "*/test_2k.tsv")),
+))  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="pawsx",
     title="PAWS-X",
@@ -78,5 +86,6 @@ BENCHMARK = Benchmark(
     home="https://github.com/google-research-datasets/paws",
     labels=("0", "1"),
     chance=50.0,
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=5, batch=32, learning_rate=2e-5, max_tokens=128),  # XTREME
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
-from evaluation.readers.folders import matching
+from evaluation.published_files import PublishedFiles, in_repository, read_rows
+from evaluation.readers.folders import by_language, matching
 from evaluation.readers.tables import read_classified
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
@@ -18,7 +19,7 @@ TOPICS = ("science/technology", "travel", "politics", "sports", "health", "enter
 
 
 def read(folder: Path, data: Path) -> Splits:
-    found = {part: {path.parent.name: path for path in matching(folder, f"{part}.tsv")} for part in
+    found = {part: by_language((path.parent.name, path) for path in matching(folder, f"{part}.tsv")) for part in
              ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted eng_Latn/test.tsv and its like")
@@ -36,6 +37,12 @@ def read_gold(path: Path) -> Parts:
     return {path.parent.name: read_file(path)}
 
 
+# Digests: the repository's files at that commit.
+PUBLISHED_FILES = PublishedFiles(
+    in_repository("dadelani/sib-200", "593cea88519930f776c1a4a1980b6a35b39dca57",
+                  read_rows(Path(__file__).with_suffix(".tsv")), "sib200", keep=2)
+)  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="sib200",
     title="SIB-200",
@@ -50,5 +57,6 @@ BENCHMARK = Benchmark(
     labels=TOPICS,
     source="eng_Latn",
     chance=100 / 7,
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=20, batch=16, learning_rate=1e-5, max_tokens=164),  # its authors
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import RETRIEVAL_ACCURACY
+from evaluation.published_files import PublishedFiles, in_repository, read_rows
 from evaluation.readers.folders import Problems, lines_of, matching
 from evaluation.records import DataError, Parts, Splits, Translated
 from evaluation.settings import FinetuneConfig
@@ -52,6 +53,12 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
+# Digests: the repository's files at that commit.
+PUBLISHED_FILES = PublishedFiles(
+    in_repository("facebookresearch/LASER", "74bc6ae7ffb7cba670fe0f428d0ede9f666fb821",
+                  read_rows(Path(__file__).with_suffix(".tsv")), "tatoeba")
+)  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="tatoeba",
     title="Tatoeba retrieval, towards English",
@@ -64,5 +71,6 @@ BENCHMARK = Benchmark(
     licence="CC BY 2.0 FR",
     home="https://github.com/facebookresearch/LASER",
     source="eng",
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(batch=64, max_tokens=512, setting="frozen"),
 )

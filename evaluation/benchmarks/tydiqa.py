@@ -1,7 +1,8 @@
 """TyDi QA, gold passage task, 9 languages (Clark et al. 2020), scored with SQuAD's own script.
 
-Files: tydiqa.goldp.LANG.train.json and tydiqa.goldp.LANG.dev.json, or the published tydiqa-goldp-v1.1-train.json and
--dev.json, whose questions' ids begin with the language's name.  The dev set is what is scored; its test is not public.
+Files: the published tydiqa-goldp-v1.1-train.json and -dev.json, or tydiqa-goldp-dev-LANGUAGE.json, whose questions' ids
+begin with the language's name; or XTREME's tydiqa.goldp.LANG.train.json and tydiqa.goldp.LANG.dev.json.  The dev set is
+what is scored; its test is not public.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import mlqa
 from evaluation.metrics.metric import SQUAD_EXACT, SQUAD_F1
+from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import find, matching
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Question, Splits
@@ -38,8 +40,11 @@ def read(folder: Path, data: Path) -> Splits:
 
 
 def _files(folder: Path, part: str) -> list[Path]:
+    """All languages in one file, or a file a language: as published (dev's archive), or as XTREME renames them."""
     published = find(folder, f"tydiqa-goldp-v1.1-{part}.json")
-    return [published] if published else matching(folder, f"tydiqa.goldp.??.{part}.json")
+    if published:
+        return [published]
+    return matching(folder, f"tydiqa-goldp-{part}-*.json") or matching(folder, f"tydiqa.goldp.??.{part}.json")
 
 
 def read_gold(path: Path) -> Parts:
@@ -57,6 +62,16 @@ def _parts(path: Path, questions: tuple[Question, ...]) -> dict[str, tuple[Quest
     return {language: tuple(rows) for language, rows in found.items()}
 
 
+# Sizes and digests as the Hugging Face library `datasets` stated them (its dataset_infos.json of tydiqa).
+PUBLISHED_FILES = PublishedFiles((
+    PublishedFile("https://storage.googleapis.com/tydiqa/v1.1/tydiqa-goldp-v1.1-train.json", 58_004_076,
+                  "cefc8e09ff2548d9b10a678d3a6bbbe5bc036be543f92418819ea676c97be23b",
+                  "tydiqa/tydiqa-goldp-v1.1-train.json"),
+    PublishedFile("https://storage.googleapis.com/tydiqa/v1.1/tydiqa-goldp-v1.1-dev.json", 5_617_409,
+                  "b286e0f34bc7f52259359989716f369b160565bd12ad8f3a3e311f9b0dbad1c0",
+                  "tydiqa/tydiqa-goldp-v1.1-dev.json"),
+))  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="tydiqa",
     title="TyDi QA, gold passage",
@@ -69,5 +84,6 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0",
     home="https://github.com/google-research-datasets/tydiqa",
     chance=0.0,
+    published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=3, batch=32, learning_rate=3e-5, max_tokens=384),  # XTREME
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ENTITY_F1
+from evaluation.published_files import PublishedFile, PublishedFiles, read_rows
 from evaluation.readers.conll import read_conll, tags_of
 from evaluation.readers.folders import matching
 from evaluation.records import DataError, Parts, Splits, Tagged
@@ -42,6 +43,15 @@ def read_gold(path: Path) -> Parts:
     return {_name(path): read_file(path)}
 
 
+REPOSITORIES = "https://raw.githubusercontent.com/UniversalNER/UNER_"
+# The table's paths begin with the treebank and the commit of its repository; digests: the files at these commits.
+PUBLISHED_FILES = PublishedFiles((
+    *(PublishedFile(f"{REPOSITORIES}{path}", size, sha256, f"universal_ner/{path.rpartition('/')[2]}")
+      for path, size, sha256 in read_rows(Path(__file__).with_suffix(".tsv"))),
+    PublishedFile(f"{REPOSITORIES}English-EWT/8ed072de2fd24022cc62458997fe96a8fe191ea4/en_ewt-ud-train.iob2", 0, "",
+                  "universal_ner/en_ewt-ud-train.iob2", git_blob="b2423d72f37f2226e56cbe750da76f820e6c36a9"),
+))  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="universal_ner",
     title="Universal NER",
@@ -55,6 +65,7 @@ BENCHMARK = Benchmark(
     home="https://www.universalner.org",
     labels=tags_of(TYPES),
     source=SOURCE,
+    published_files=PUBLISHED_FILES,
     chance=0.0,
     finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import ACCURACY
+from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import Problems, lines_of, matching, need
 from evaluation.readers.tables import classified, read_classified, read_pairs_without_header, read_table
 from evaluation.records import Classified, DataError, Parts, Splits
@@ -89,7 +90,7 @@ def _json_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         try:
             row = json.loads(line)
             rows.append((number, {key: str(row[key]) for key in ("language", "gold_label", "sentence1", "sentence2")}))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             problems.add(f"line {number}", f"{error!r}: wanted language, gold_label, sentence1, sentence2 as JSON")
     problems.check()
     if not rows:
@@ -164,6 +165,17 @@ PUBLISHED = (
     _row5("XLM-7", "translate-train-all", "CC", "150k", 87.2, 82.5, 82.9, 79.7, 80.4, 75.7, 71.5, 80.0),
 )  # fmt: skip
 
+# Sizes and digests as the Hugging Face library `datasets` stated them (its dataset_infos.json of xnli).
+XNLI_1_0 = PublishedFile(
+    "https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip", 17_865_352,
+    "4ba1d5e1afdb7161f0f23c66dc787802ccfa8a25a3ddd3b165a35e50df346ab1", "xnli", ("xnli.dev.tsv", "xnli.test.tsv"),
+)  # fmt: skip
+XNLI_MT_1_0 = PublishedFile(
+    "https://dl.fbaipublicfiles.com/XNLI/XNLI-MT-1.0.zip", 466_098_360,
+    "f732517ba2fb1d550e9f3c2aabaef6017c91ee2dcec90e878f138764d224db05", "xnli",
+    ("multinli.train.*.tsv", "xnli.test.en.tsv"),
+)  # fmt: skip
+
 BENCHMARK = Benchmark(
     name="xnli",
     title="XNLI (tables 1 and 5)",
@@ -179,6 +191,7 @@ BENCHMARK = Benchmark(
     labels=LABELS,
     chance=100 / 3,
     published=PUBLISHED,
+    published_files=PublishedFiles((XNLI_1_0, XNLI_MT_1_0)),
     # An author of XLM-R (fairseq issue 1367): rate 5e-6, batch 128, a check every 5,000 batches, at most 30 of them,
     # end after 5 without a better one.  The paper's XLM-R rows have #M = 1: one model, chosen on the joint dev set.
     finetuning=FinetuneConfig(

@@ -18,6 +18,7 @@ MODULES = {
     "card": ("card",),
     "results": ("score", "compare", "report", "export-results"),
     "evaluate": ("evaluate",),
+    "benchmarks": ("benchmarks",),
     "training": ("pretrain", "import", "export", "trim", "extend", "fertility"),
     "reevaluate": ("reevaluate",),
     "clean": ("clean",),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.draft import Draft
-from pipeline.needs import named
+from pipeline.needs import benchmark_files
+from pipeline.official_files import benchmark_manifest
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages.evaluate import BENCHMARKS, Benchmark
 
@@ -28,9 +29,9 @@ def index_benchmarks(config: IndexBenchmarksConfig, inputs: Inputs, draft: Draft
     from ccnet.decontaminate import index_texts
     from evaluation.texts import evaluated_texts
 
-    data = inputs.folder(inputs.one("ingest"), draft.scratch("data"))
     names = sorted(set(config.decontaminate_against))
-    index, counts = index_texts({name: evaluated_texts(name, data) for name in names})
+    folders = {name: inputs.folder(benchmark_manifest(inputs, name), draft.scratch(f"data/{name}")) for name in names}
+    index, counts = index_texts({name: evaluated_texts(name, folder) for name, folder in folders.items()})
     index.save(draft.path("hashes.npy").parent)
     draft.add({"windows": len(index), "index_bytes": index.memory_bytes})
     for name, found in counts.items():
@@ -50,7 +51,7 @@ STAGE = Stage(
     version=1,
     config=IndexBenchmarksConfig,
     body=index_benchmarks,
-    needs={"ingest": named("benchmarks")},
+    needs={"ingest": benchmark_files},
     packages=("numpy",),
     shared=True,
 )

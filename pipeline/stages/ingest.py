@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
-from pipeline import hub
+from pipeline import hub, official_files
 from pipeline.draft import Draft
 from pipeline.errors import BadInput, MissingArtifact, SourceUnavailable
 from pipeline.source_digest import digest_of, digest_of_listing, files_of
@@ -18,13 +18,19 @@ from pipeline.stage import Inputs, Stage, StageConfig
 
 class IngestConfig(StageConfig):
     source: str = Field(
-        description="a file or a folder: path, file:// or s3:// URI, http or https URL, hf://OWNER/NAME[@REVISION]"
+        description="a file or a folder: path, file:// or s3:// URI, http or https URL, hf://OWNER/NAME[@REVISION], "
+        "official:BENCHMARK@LIST (the files that its authors publish)"
     )
     names: tuple[str, ...] = Field(
         default=(), description="files of the folder to take; those that are not there are left"
     )
     optional: bool = Field(default=False, description="nothing there is no error (a language without reference text)")
     sha256: str = Field(default="", description="digest that the source must have (of a folder: of its listing)")
+    mirror: str = Field(
+        default="",
+        exclude=True,  # digests say which bytes come, wherever they come from: no part of the fingerprint
+        description="base URL of a mirror of official files",
+    )
 
 
 def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
@@ -38,7 +44,8 @@ def ingest(config: IngestConfig, inputs: Inputs, draft: Draft) -> None:
     if config.sha256 and (found := _digest(source, files)) != config.sha256:
         raise BadInput(f"{config.source}: digest {found[:12]}…, {config.sha256[:12]}… was announced")
     for name, path in files.items():
-        shutil.copyfile(path, draft.path(name))
+        if path != (place := draft.path(name)):
+            shutil.copyfile(path, place)
     draft.add({"files": len(files), "bytes": sum(path.stat().st_size for path in files.values())})
 
 
@@ -50,6 +57,8 @@ def _local(config: IngestConfig, draft: Draft) -> Path:
     parts = urlsplit(config.source)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
+    if config.source.startswith(official_files.SCHEME):
+        return _official(config, draft)
     if parts.scheme == "s3":
         return _download(config, draft.scratch("source"))
     if parts.scheme == "hf":
@@ -68,6 +77,15 @@ def _from_the_hub(config: IngestConfig, draft: Draft) -> Path:
         state.keep()
         draft.progress(done + 1, len(names), "files")
     return state.folder
+
+
+def _official(config: IngestConfig, draft: Draft) -> Path:
+    """The artifacts' own folder, with the files in it; downloads that came whole outlive a kill."""
+    benchmark = official_files.named_in(config.source)
+    state = draft.state()
+    data = draft.path(benchmark).parent
+    official_files.bring(benchmark, state.folder, data, mirror=config.mirror, keep=state.keep, progress=draft.progress)
+    return data
 
 
 def _from_the_web(config: IngestConfig, draft: Draft) -> Path:

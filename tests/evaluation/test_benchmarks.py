@@ -205,6 +205,21 @@ def test_tydi_reads_its_published_file_by_the_ids_languages(tmp_path: Path) -> N
     assert sizes(read_splits("tydiqa", tmp_path / "b")) == ({"en": 18}, {"en": 2}, {"sw": 1})
 
 
+def test_tydi_reads_its_published_archive_of_a_dev_file_a_language(tmp_path: Path) -> None:
+    squad(tmp_path / "tydiqa-goldp-v1.1-train.json", "english-1", "korean-2")
+    for name in ("english", "korean"):
+        squad(tmp_path / "tydiqa-goldp-v1.1-dev" / f"tydiqa-goldp-dev-{name}.json", f"{name}-3")
+    assert set(BENCHMARKS["tydiqa"].read(tmp_path, tmp_path).test) == {"en", "ko"}
+
+
+def test_two_releases_below_one_folder_are_not_mixed(tmp_path: Path) -> None:
+    for place in ("data/hau", "MasakhaNER2.0/data/hau"):
+        for part in ("train", "dev", "test"):
+            write(tmp_path / place / f"{part}.txt", "Kano B-LOC", "")
+    with pytest.raises(DataError, match="is also hau: wanted one of them in this folder"):
+        BENCHMARKS["masakhaner"].read(tmp_path, tmp_path)
+
+
 def test_glue_tasks_read_their_columns(tmp_path: Path) -> None:
     glue = tmp_path / "glue"
     mnli = "index\tsentence1\tsentence2\tlabel1\tgold_label"
@@ -272,9 +287,12 @@ def test_belebele_reads_its_rows_and_the_assembled_training_set(tmp_path: Path) 
         tmp_path / "belebele_train.tsv",
         header,
         "1\t1\tp\tq\ta\tb\tc\td\t4\tRACE\ttrain",
-        "2\t1\tp\tq\ta\tb\tc\td\t1\tRACE\tdev",
+        '2\t1\t"He said ""no"".\n\nThen he left."\tq\ta\tb\tc\td\t1.0\tRACE\tdev',
+        "3\t1\tp\tq\ta\t\tc\td\t1\tRACE\ttrain",
     )
     splits = read_splits("belebele", tmp_path)
+    assert splits.dev["eng_Latn"] == (Choice('He said "no".\n\nThen he left.', "q", ("a", "b", "c", "d"), 0),)
+    assert splits.left_out == {"belebele_train.tsv: an empty passage, question or answer": 1}
     assert splits.test["hin_Latn"] == (Choice("p", "q", ("a1", "a2", "a3", "a4"), 1),)
     assert splits.train["eng_Latn"] == (Choice("p", "q", ("a", "b", "c", "d"), 3),)
     assert sizes(splits)[1] == {"eng_Latn": 1}
