@@ -14,6 +14,8 @@ from dags.failures import notify
 from dags.installation import DEPLOYMENT
 from dags.tasks import page_of, settings_of_run
 from pipeline import stages
+from pipeline.checkpoint_source import UNITS
+from pipeline.failed_seeds import check_scored
 from pipeline.manifest import parse_key
 from pipeline.reevaluation import chosen_checkpoints, take_in_data, wanted
 from pipeline.runs import REEVALUATE, ReevaluateSettings
@@ -69,6 +71,8 @@ def compare(checkpoints: Sequence[str], digests: Mapping[str, str], scored: Sequ
         events[SCORES].extra = {"page": page_of(REEVALUATE, verdicts[0].checkpoint)}
     if regressions := [verdict.told() for verdict in verdicts if verdict.fails]:
         raise AirflowFailException("; ".join(regressions))
+    for name, _ in _named(checkpoints):
+        check_scored(store, [each.work.key for each in every if each.checkpoint == name])
     return [verdict.told() for verdict in verdicts]
 
 
@@ -93,4 +97,4 @@ def _wanted(checkpoints: Sequence[str], digests: Mapping[str, str]) -> list[Any]
 def _named(checkpoints: Sequence[str]) -> list[tuple[str, str]]:
     store = open_store(DEPLOYMENT.store)
     keys = [store.key(uri) for uri in checkpoints]
-    return [(parse_key(key)[1], key) for key in keys]
+    return [(parse_key(key)[1].removeprefix(UNITS), key) for key in keys]

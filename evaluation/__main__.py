@@ -12,7 +12,7 @@ import argparse
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     finetune.add_argument("--preset", choices=get_args(Preset), default="paper", help="(default paper)")
     finetune.add_argument("--learning-rates", type=float, nargs="+", default=[], metavar="RATE",
                           help="try each, take the best by the dev sets (default: the preset's one)")  # fmt: skip
+    finetune.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
+                          help="bfloat16: of products, not of weights; auto: on a GPU (default auto)")  # fmt: skip
+    finetune.add_argument("--compile", action="store_true", help="with torch.compile")
     finetune.add_argument("--setting", choices=tuple(SETTINGS), default="", help="(default: the benchmark's first)")
     finetune.add_argument("--selection", choices=tuple(SELECTIONS), default="", help="(default: the preset's)")
     score = verbs.add_parser("score", help="score a file of predictions")
@@ -69,10 +72,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _finetune(arguments: argparse.Namespace) -> Found:
     from evaluation.finetune import run
+    from evaluation.hardware import precision_of
     from evaluation.presets import preset
 
     config = preset(arguments.preset, arguments.benchmark, arguments.seed, arguments.setting, arguments.selection,
                     tuple(arguments.learning_rates))  # fmt: skip
+    config = replace(config, precision=precision_of(arguments.precision), compile=arguments.compile)
     rows = run(arguments.benchmark, arguments.model, arguments.data, arguments.output, config, arguments.state)
     return [asdict(row) for row in rows]
 
@@ -86,10 +91,11 @@ def _score(arguments: argparse.Namespace) -> Found:
 
 def _compare(arguments: argparse.Namespace) -> Found:
     from evaluation.compare import compare
-    from evaluation.results import read_results_below
+    from evaluation.results import read_failed_below, read_results_below
 
-    rows = (read_results_below(arguments.a), read_results_below(arguments.b))
-    return compare(*rows, alpha=arguments.alpha, margin=arguments.margin).to_json()
+    rows = read_results_below(arguments.a), read_results_below(arguments.b)
+    failed = read_failed_below(arguments.a), read_failed_below(arguments.b)
+    return compare(*rows, alpha=arguments.alpha, margin=arguments.margin, failed=failed).to_json()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ badly.  p of a group's languages is corrected by Holm; so is p of the groups' me
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -19,7 +19,8 @@ from scipy.stats import t as student
 from evaluation.benchmarks import benchmark_named
 from evaluation.metrics.metric import Metric
 from evaluation.records import DataError
-from evaluation.results import ResultRow, Scored
+from evaluation.results import FailedSeed, ResultRow, Scored
+from evaluation.summaries import is_collapsed, told_seeds
 
 # R replicates, S seeds, N examples, K numbers of an example, L test sets
 Array = NDArray[np.float64]
@@ -34,7 +35,7 @@ WEIGHTS_TOGETHER = 4_000_000  # numbers of one block of weights
 class Difference:
     """`difference` is b - a in points with its interval at 1 - alpha; `language` is a test set or `mean`.
 
-    `p` is uncorrected, `corrected_p` what the verdict on b is made of.
+    `p` is uncorrected, `corrected_p` what the verdict on b is made of.  `seeds_a` have a score, `failed_a` have none.
     """
 
     benchmark: str
@@ -52,6 +53,8 @@ class Difference:
     examples: int
     seeds_a: int
     seeds_b: int
+    failed_a: int = 0
+    failed_b: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,21 @@ def compare(
     margin: float = 0.0,
     replicates: int = 1000,
     seed: int = 1,
+    failed: tuple[Sequence[FailedSeed], Sequence[FailedSeed]] = ((), ()),
 ) -> Comparison:
     """Compare all that both have been scored on.  A difference below `margin` points is within noise.
 
-    Raises DataError where nothing is common, or where data or scorers differ: such scores are of different things.
+    `failed` are the seeds of a and of b that have no score: they are counted and told, and enter no number.  Raises
+    DataError where nothing is common, or where data or scorers differ: such scores are of different things.
     """
     ours, theirs = _by_group(rows_a), _by_group(rows_b)
     groups = [group for group in ours if group in theirs]
+    told = [note for name, side, lost in zip("AB", (ours, theirs), failed, strict=True)
+            for note in _seed_notes(name, side, lost)]  # fmt: skip
     if not groups:
-        raise DataError("nothing to compare: the two have no benchmark, setting and metric in common")
-    notes = [f"only one of the two has {' '.join(group)}" for group in sorted(set(ours) ^ set(theirs))]
+        said = "nothing to compare: the two have no benchmark, setting and metric in common"
+        raise DataError("; ".join((said, *told)))
+    notes = told + [f"only one of the two has {' '.join(group)}" for group in sorted(set(ours) ^ set(theirs))]
     found, means = [], []
     for group in groups:
         languages = [name for name in ours[group] if name in theirs[group]]
@@ -98,7 +106,8 @@ def compare(
         if len(rows) > 1:
             found += _decided(rows[:-1], alpha, margin)
         means.append(rows[-1])
-    decided = [*found, *_decided(means, alpha, margin)]
+    decided = [replace(row, failed_a=_lost(row, ours, failed[0]), failed_b=_lost(row, theirs, failed[1]))
+               for row in (*found, *_decided(means, alpha, margin))]  # fmt: skip
     if any(min(row.seeds_a, row.seeds_b) < 2 for row in decided):
         notes.append("one seed alone does not tell the spread between seeds: its intervals are over examples only")
     return Comparison(tuple(decided), tuple(dict.fromkeys(notes)), alpha, margin)
@@ -113,6 +122,38 @@ def _by_group(rows: Iterable[Scored]) -> dict[Group, dict[str, list[Scored]]]:
         found.setdefault(group, {}).setdefault(row.language, {})[row.seed] = scored
     return {group: {name: [seeds[key] for key in sorted(seeds)] for name, seeds in languages.items()}
             for group, languages in found.items()}  # fmt: skip
+
+
+def _seed_notes(name: str, side: Mapping[Group, dict[str, list[Scored]]], failed: Sequence[FailedSeed]) -> list[str]:
+    """On the seeds of one side that failed, and on those that learned nothing."""
+    notes = []
+    for benchmark, setting in dict.fromkeys((each.benchmark, each.setting) for each in failed):
+        scored = _scored_seeds(side, benchmark, setting)
+        lost = {each.seed: each for each in failed
+                if (each.benchmark, each.setting) == (benchmark, setting) and each.seed not in scored}  # fmt: skip
+        if lost:
+            why = "; ".join(each.told() for each in lost.values())
+            notes.append(f"{name}: {benchmark} {setting}: {told_seeds(len(scored), len(lost))} ({why})")
+    for (benchmark, setting, metric), languages in side.items():
+        collapsed: dict[int, list[str]] = {}
+        for language, seeds in languages.items():
+            for each in seeds:
+                if is_collapsed(each.row):
+                    collapsed.setdefault(each.row.seed, []).append(language)
+        notes += [f"{name}: {benchmark} {setting} {metric}: seed {seed} has learned nothing that shows in "
+                  f"{', '.join(names)}" for seed, names in sorted(collapsed.items())]  # fmt: skip
+    return notes
+
+
+def _scored_seeds(side: Mapping[Group, dict[str, list[Scored]]], benchmark: str, setting: str) -> set[int]:
+    return {each.row.seed for group, languages in side.items() if group[:2] == (benchmark, setting)
+            for seeds in languages.values() for each in seeds}  # fmt: skip
+
+
+def _lost(row: Difference, side: Mapping[Group, dict[str, list[Scored]]], failed: Sequence[FailedSeed]) -> int:
+    """How many seeds of the row's benchmark and setting failed on one side."""
+    found = {each.seed for each in failed if (each.benchmark, each.setting) == (row.benchmark, row.setting)}
+    return len(found - _scored_seeds(side, row.benchmark, row.setting))
 
 
 def _check(group: Group, ours: dict[str, list[Scored]], theirs: dict[str, list[Scored]]) -> list[str]:

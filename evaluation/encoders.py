@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
@@ -90,7 +91,10 @@ def load(folder: Path) -> LoadedEncoder:
     path = folder / "config.json"
     if not path.is_file():
         raise DataError(f"{path}: no such file: wanted a Hugging Face folder with config.json, weights and tokenizer")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: {error}: wanted a model's settings as JSON") from error
     return _load_native(folder, config) or _load_hugging_face(folder, config)
 
 
@@ -100,7 +104,7 @@ def stated_length(folder: Path, config: dict[str, Any], positions: int) -> int:
     path = folder / "tokenizer_config.json"
     if path.is_file():
         lengths.append(int(json.loads(path.read_text(encoding="utf-8")).get("model_max_length") or ENDLESS))
-    return min(int(length) for length in lengths)
+    return min(int(length) for length in lengths if length > 0)
 
 
 class NativeTokenizer:
@@ -257,6 +261,7 @@ class HuggingFaceEncoder(nn.Module):
 
 
 def _load_hugging_face(folder: Path, stated: dict[str, Any]) -> LoadedEncoder:
+    from safetensors import SafetensorError
     from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
@@ -267,11 +272,17 @@ def _load_hugging_face(folder: Path, stated: dict[str, Any]) -> LoadedEncoder:
     given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(str(folder), **given)
-        tokenizer = HuggingFaceTokenizer(AutoTokenizer.from_pretrained(str(folder), **given))
-        model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, **given)
-    except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0]
+        _check_is_encoder(folder, config)
+        found = AutoTokenizer.from_pretrained(str(folder), **given)
+        _check_has_vocabulary(folder, found)
+        tokenizer = HuggingFaceTokenizer(found)
+        model, loaded = AutoModel.from_pretrained(str(folder), dtype=torch.float32, output_loading_info=True, **given)
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, UnpicklingError, SafetensorError) as error:
+        said = (str(error) or repr(error)).splitlines()[0]
         raise DataError(f"{folder}: {said}: wanted a Hugging Face folder with an encoder and its tokenizer") from error
+    _check_is_whole(folder, model, loaded["missing_keys"], len(found))
     positions = int(getattr(config, "max_position_embeddings", 0) or ENDLESS)
     if config.model_type in POSITIONS_AFTER_PADDING:
         positions -= int(config.pad_token_id if config.pad_token_id is not None else FIRST_POSITION - 1) + 1
@@ -284,6 +295,34 @@ def _load_hugging_face(folder: Path, stated: dict[str, Any]) -> LoadedEncoder:
         max_tokens=stated_length(folder, config.to_dict(), positions),
         digest=digest(_weights(folder)),
     )
+
+
+def _check_is_encoder(folder: Path, config: Any) -> None:
+    """A decoder's tokens see only those before them, so its first token says nothing about a text."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if not masked or config.is_encoder_decoder or getattr(config, "is_decoder", False):
+        raise DataError(f"{folder}: {config.model_type!r} is no encoder: wanted a masked language model, such as XLM-R")
+
+
+def _check_has_vocabulary(folder: Path, tokenizer: Any) -> None:
+    """Without its files transformers makes an empty tokenizer, to which every word is unknown."""
+    names = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+    if not any((folder / name).is_file() for name in names):
+        raise DataError(
+            f"{folder}: no {' or '.join(names)}: wanted a Hugging Face folder with an encoder and its tokenizer"
+        )
+
+
+def _check_is_whole(folder: Path, model: Any, missing: Iterable[str], tokens: int) -> None:
+    """Weights that a file lacks would be random; only the pooler's are not used here."""
+    lacking = sorted(name for name in missing if "pooler" not in name)
+    if lacking:
+        raise DataError(f"{folder}: its weights lack {lacking[0]} and {len(lacking) - 1} others: wanted all of them")
+    rows = model.get_input_embeddings().weight.shape[0]
+    if rows < tokens:
+        raise DataError(f"{folder}: {rows} embeddings for the {tokens} tokens of its tokenizer: wanted one for each")
 
 
 def _dropout(config: Any) -> float:

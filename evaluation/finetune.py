@@ -14,12 +14,26 @@ import torch
 
 from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import benchmark_named, read_splits
+from evaluation.bootstrap import drawn_counts, drawn_splits
+from evaluation.code_digest import code_digest
 from evaluation.encoders import LoadedEncoder, load
+from evaluation.hardware import own_device
 from evaluation.heads import Head
+from evaluation.metrics.metric import Numbers
 from evaluation.plan import Training, plan
 from evaluation.readers.folders import digest
 from evaluation.records import Example, Splits
-from evaluation.results import ResultRow, Scored, code_digest, never_predicted, write_results
+from evaluation.results import (
+    NEAR_CHANCE,
+    ONE_LABEL,
+    ONE_NUMBER,
+    FailedSeed,
+    ResultRow,
+    Scored,
+    never_predicted,
+    write_failed,
+    write_results,
+)
 from evaluation.retrieval import layer_of, retrieve
 from evaluation.scoring import baseline_predictions, chance_of, score_examples
 from evaluation.settings import FinetuneConfig
@@ -29,7 +43,7 @@ from evaluation.tuning import JOINT, DivergedError, Tuner
 __all__ = ["FinetuneConfig", "run"]
 log = logging.getLogger(__name__)
 SHOWN_LABELS = 10
-NEAR_CHANCE = 2.0  # points: a collapsed seed (XLM issue 199)
+NEAR_CHANCE_POINTS = 2.0
 
 
 def run(
@@ -45,21 +59,27 @@ def run(
 
     The same seed and data give the same bytes on a CPU.  With a `state` folder that outlives this process, a killed
     run goes on after its last whole epoch, with the same result; `on_saved` is called after each.  Raises DataError
-    before any training for data that cannot be used, DivergedError where the model's loss or logits are no numbers.
+    before any training for data that cannot be used, DivergedError where the model's loss or logits are no numbers;
+    failed.json says then which seed failed and why.
     """
     chosen = benchmark_named(benchmark)
     torch.set_num_threads(config.threads)
     splits = read_splits(benchmark, data)
+    splits = drawn_splits(splits, config.seed) if config.bootstrap else splits
     scored: list[Scored] = []
     predictions: dict[str, Sequence[object]] = {}
-    if chosen.task == "retrieval":
-        _retrieve(_Run(chosen, splits, config, load(model)), scored, predictions)
-    else:
-        trainings = plan(chosen, splits, config)
-        with tempfile.TemporaryDirectory() as aside:
-            for training in trainings:
-                one = _Run(chosen, splits, config, load(model), on_saved)
-                _finetune(one, training, state or Path(aside), scored, predictions)
+    trainings: Sequence[Training | None] = [None] if chosen.task == "retrieval" else plan(chosen, splits, config)
+    with tempfile.TemporaryDirectory() as aside, own_device() as device:
+        for training in trainings:
+            one = _Run(chosen, splits, config, load(model), device, on_saved)
+            try:
+                if training is None:
+                    _retrieve(one, scored, predictions)
+                else:
+                    _finetune(one, training, state or Path(aside), scored, predictions)
+            except DivergedError as error:
+                write_failed(one.failed(training, str(error)), output)
+                raise
     write_results(scored, predictions, output)
     return [each.row for each in scored]
 
@@ -73,6 +93,7 @@ class _Run:
         splits: Splits,
         config: FinetuneConfig,
         encoder: LoadedEncoder,
+        device: torch.device,
         on_saved: Callable[[], None] = lambda: None,
     ) -> None:
         self.on_saved = on_saved
@@ -82,14 +103,13 @@ class _Run:
         self.encoder = encoder
         self.max_tokens = min(config.max_tokens, encoder.max_tokens)
         self.data = digest(splits.files)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         encoder.model.to(device)
         self.device = device
 
     def identity(self, training: Training) -> str:
         """Tells this fine-tuning from any other."""
         named = (self.benchmark.name, training.name, self.config.digest(), self.data, self.encoder.digest)
-        numbered = (self.benchmark.version, self.config.seed, self.max_tokens, code_digest())
+        numbered = (self.benchmark.version, self.config.seed, self.max_tokens, code_digest(self.benchmark.name))
         parts = map(str, (*named, *numbered))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -106,12 +126,10 @@ class _Run:
         known, config = self.benchmark, self.config
         train = training.train if training else ()
         baseline_is, answers = baseline_predictions(known, train, gold)
-        baselines = (
-            {metric: value for metric, value, _ in score_examples(known, name, gold, answers)} if answers else {}
-        )
+        baselines = {metric: value for metric, value, _ in self._scores(name, gold, answers)} if answers else {}
         paper = known.paper_scores(config.setting)
         found = []
-        for metric, value, contributions in score_examples(known, name, gold, predicted):
+        for metric, value, contributions in self._scores(name, gold, predicted):
             headline, chance = metric == known.headline, chance_of(known, metric, len(gold))
             row = ResultRow(
                 benchmark=known.name,
@@ -137,13 +155,25 @@ class _Run:
                 data=self.data,
                 checkpoint=self.encoder.digest,
                 config=config.digest(),
-                code=code_digest(),
+                code=code_digest(known.name),
                 learning_rate=learning_rate,
                 learning_rates=config.learning_rates if training else (),
+                bootstrap=config.bootstrap,
                 flags=(*flags, *self._flags(predicted, value, chance if headline else None)),
             )
             found.append(Scored(row, contributions))
         return found
+
+    def _scores(
+        self, name: str, gold: Sequence[Example], predicted: Sequence[object]
+    ) -> list[tuple[str, float, Numbers]]:
+        found = score_examples(self.benchmark, name, gold, predicted)
+        if not self.config.bootstrap:
+            return found
+        counts_N1 = drawn_counts(len(gold), self.config.seed)[:, None]
+        counted = [(metric, counts_N1 * numbers) for metric, (*_, numbers) in
+                   zip(self.benchmark.metrics, found, strict=True)]  # fmt: skip
+        return [(metric.name, float(metric.value(numbers.sum(axis=0))), numbers) for metric, numbers in counted]
 
     def _flags(self, predicted: Sequence[object], value: float, chance: float | None) -> tuple[str, ...]:
         """What a reader of the score must know."""
@@ -153,17 +183,44 @@ class _Run:
             flags.append(f"rows cut at {self.encoder.max_tokens} tokens, the longest that the model states")
         if 0 < len(self.benchmark.labels) <= SHOWN_LABELS and self.benchmark.task == "classification":
             flags += never_predicted(self.benchmark.labels, predicted)
-        if chance and abs(value - chance) < NEAR_CHANCE:
-            flags.append("near chance")
+        if chance and abs(value - chance) < NEAR_CHANCE_POINTS:
+            flags.append(NEAR_CHANCE)
         if self.benchmark.task == "regression" and len(set(predicted)) == 1:
-            flags.append("one number for all: no correlation, shown as 0")
+            flags.append(ONE_NUMBER)
+        if self.benchmark.task in ("classification", "choice", "tagging") and value < 100 and _is_one(predicted):
+            flags.append(ONE_LABEL)
         return tuple(flags)
+
+    def failed(self, training: Training | None, reason: str) -> FailedSeed:
+        return FailedSeed(
+            benchmark=self.benchmark.name,
+            benchmark_version=self.benchmark.version,
+            setting=self.config.setting,
+            selection=self.config.selection if training else "none",
+            seed=self.config.seed,
+            trained_on=training.name if training else "nothing",
+            max_tokens=self.max_tokens,
+            data=self.data,
+            checkpoint=self.encoder.digest,
+            config=self.config.digest(),
+            code=code_digest(self.benchmark.name),
+            reason=reason.removeprefix(f"{self.benchmark.name} seed {self.config.seed}: "),
+            learning_rates=self.config.learning_rates if training else (),
+        )
+
+
+def _is_one(predicted: Sequence[object]) -> bool:
+    """Whether all examples, or all words of all sentences, were given the same label."""
+    return len({label for each in predicted for label in (each if isinstance(each, tuple) else (each,))}) == 1
 
 
 def _finetune(
     run: _Run, training: Training, state: Path, scored: list[Scored], predictions: dict[str, Sequence[object]]
 ) -> None:
     config = replace(run.config, max_tokens=run.max_tokens)
+    if config.compile:
+        for network in run.encoder.model.children():
+            network.compile(dynamic=True)  # rows are as long as the longest of their batch
     weights = {name: tensor.clone() for name, tensor in run.encoder.model.state_dict().items()}
     tried: dict[float, tuple[float, Tuner, TuningState, Progress]] = {}
     for rate in config.learning_rates or (config.learning_rate,):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,10 @@ from evaluation.readers.folders import Problems, lines_of, read_text
 from evaluation.records import DataError, Example, Question, Tagged
 
 TAG = re.compile(r"O|[BI]-\S+")
+# Universal NER: comments, and lines of number, word, tag and two more columns.
+COMMENT = re.compile(r"# [\w. ]+ = ")
 GLUE_HEADER = ("index", "prediction")
+LARGEST = 1e100  # its square is still a number
 
 
 def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) -> list[object]:
@@ -46,7 +48,7 @@ def _json_lines(path: Path, benchmark: Benchmark) -> list[object]:
             continue
         try:
             value: Any = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.add(f"line {number}", f"{error}: wanted a JSON value")
             continue
         found.append(tuple(value) if isinstance(value, list) else value)
@@ -58,7 +60,7 @@ def _answers(path: Path, gold: Sequence[Example]) -> list[object]:
     """MLQA's and SQuAD's form; ids that the gold file does not have are left out, as the official scripts do."""
     try:
         given = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: {error}: wanted JSON: question id -> answer") from error
     if not isinstance(given, dict):
         raise DataError(f"{path}: a JSON {type(given).__name__}: wanted question id -> answer")
@@ -77,13 +79,14 @@ def _tags(path: Path) -> list[object]:
     problems, sentences, tags = Problems(path), list[object](), list[str]()
     for number, line in [*lines_of(path), (0, "")]:
         columns = BETWEEN_COLUMNS.split(line.strip(" \t\r"))
+        tag = columns[2] if len(columns) == 5 and columns[0].isdigit() else columns[-1]
         if columns == [""] or columns[0] == "-DOCSTART-":
             sentences += [tuple(tags)] if tags else []
             tags = []
-        elif not TAG.fullmatch(columns[-1]):
-            problems.add(f"line {number}", f"tag {columns[-1]!r}: wanted O, B-TYPE or I-TYPE")
-        else:
-            tags.append(columns[-1])
+        elif TAG.fullmatch(tag):
+            tags.append(tag)
+        elif not COMMENT.match(line):
+            problems.add(f"line {number}", f"tag {tag!r}: wanted O, B-TYPE or I-TYPE")
     problems.check()
     return sentences
 
@@ -100,7 +103,22 @@ def _values(path: Path, benchmark: Benchmark) -> list[object]:
             problems.add(f"line {number}", f"{text!r}: wanted {_wanted(benchmark)}")
         found.append(value)
     problems.check()
-    return found
+    return _by_index(path, lines[1:], found) if tabular else found
+
+
+def _by_index(path: Path, lines: Sequence[tuple[int, str]], found: list[object]) -> list[object]:
+    """In the order of GLUE's indices, which are the examples' places from 0."""
+    problems, placed = Problems(path), dict[str, object]()
+    wanted = [str(place) for place in range(len(found))]
+    allowed = set(wanted)
+    for (number, line), value in zip(lines, found, strict=True):
+        index = line.split("\t")[0].strip()
+        if index not in allowed or index in placed:
+            said = "is there twice" if index in placed else f"wanted 0 to {len(found) - 1}, each once"
+            problems.add(f"line {number}", f"index {index!r}: {said}")
+        placed[index] = value
+    problems.check()
+    return [placed[index] for index in wanted]
 
 
 def _value(text: str, benchmark: Benchmark) -> object:
@@ -132,9 +150,9 @@ def check_predictions(benchmark: Benchmark, gold: Sequence[Example], predicted: 
             if not wrong and isinstance(found, tuple) and len(found) != len(example.words):
                 raise DataError(f"{where}: sentence {number}: {len(found)} tags for {len(example.words)} words")
         elif benchmark.task == "regression":
-            wrong = not isinstance(found, int | float) or not math.isfinite(found)
+            wrong = isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) <= LARGEST
         elif benchmark.task == "retrieval":
-            wrong = not isinstance(found, int) or not 0 <= found < len(gold)
+            wrong = isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < len(gold)
         else:
             wrong = found not in benchmark.labels
         if wrong:
@@ -142,5 +160,9 @@ def check_predictions(benchmark: Benchmark, gold: Sequence[Example], predicted: 
 
 
 def _kind(benchmark: Benchmark) -> str:
-    kinds = {"span": "a text", "tagging": "a tag (O, B-TYPE or I-TYPE) for each word", "regression": "a finite number"}
+    kinds = {
+        "span": "a text",
+        "tagging": "a tag (O, B-TYPE or I-TYPE) for each word",
+        "regression": f"a finite number, at most {LARGEST:g}",
+    }
     return kinds.get(benchmark.task) or _wanted(benchmark)

@@ -15,8 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from evaluation.report_figures import as_plain, shown_figures
 from evaluation.report_page import in_stage_order, render_latex, render_markdown, render_page
-from evaluation.report_tables import NOTHING, OURS, PaperTable, tables_of
+from evaluation.report_shapes import NOTHING, OURS, PaperTable
+from evaluation.report_tables import tables_of
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:
@@ -32,7 +34,9 @@ def render(report: Mapping[str, Any], form: str) -> str:
 
 
 def _as_json(report: Mapping[str, Any]) -> str:
-    return json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    figures = as_plain(report["benchmarks"])
+    stated = {**report, "figures": figures} if figures else report
+    return json.dumps(stated, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 FORMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -49,6 +53,8 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
         _print_corpus_and_training(report, console)
     for table in tables_of(report["benchmarks"], len(report.get("corpus", ()))):
         console.print(_score_table(table))
+    for figure in shown_figures(report["benchmarks"]):
+        console.print(_figure_table(figure.table))
     return out.getvalue()
 
 
@@ -80,6 +86,18 @@ def _corpus_table(report: Mapping[str, Any]) -> Table:
         paper = "" if row["paper_gib"] is None else f"{row['paper_gib']:g}"
         table.add_row(code, row["name"], f"{row['documents']:,}", f"{row['gib'] * 1024:.2f}", f"{row['gib']:.5f}",
                       f"{row['tokens']:,}", *buckets, paper)  # fmt: skip
+    return table
+
+
+def _figure_table(found: PaperTable) -> Table:
+    table = Table(title=found.title, caption="\n".join(found.notes))
+    for name in ("checkpoint", *found.columns):
+        table.add_column(name, justify="left" if name == "checkpoint" else "right")
+    for section in found.sections:
+        table.add_section()
+        table.add_row(section.title, style="italic")
+        for line in section.lines:
+            table.add_row(line.label, *(cell.text for cell in line.cells))
     return table
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from evaluation.report_plots import bucket_plot, corpus_plot, loss_plot, score_plot, size_plot
+from evaluation.report_figures import not_drawn, shown_figures
+from evaluation.report_plots import bucket_plot, corpus_plot, figure_plot, loss_plot, score_plot, size_plot
 from evaluation.report_tables import place_of, tables_of
 from evaluation.results import ResultRow, row_of
 
@@ -32,7 +33,9 @@ def render_page(report: Mapping[str, Any]) -> str:
         "loss": loss_plot(report["pretraining"]) if "pretraining" in report else "",
     }
     plots = {name: Markup(drawn) for name, drawn in svg.items()}  # our own SVG, whose texts matplotlib escapes
-    return _environment().get_template("report.html").render(content_of(report), plots=plots)
+    content = content_of(report)
+    drawn = [Markup(figure_plot(figure)) for figure in content["figures"]]
+    return _environment().get_template("report.html").render(content, plots=plots, figure_plots=drawn)
 
 
 def render_markdown(report: Mapping[str, Any]) -> str:
@@ -72,6 +75,8 @@ def content_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "crawls": report["crawls"],
         "vocabulary": report.get("vocabulary"),
         "tables": tables_of(rows, len(report.get("corpus", ()))),
+        "figures": shown_figures(rows),
+        "not_drawn": not_drawn(rows),
         "corpus_rows": _corpus(report.get("corpus", {})),
         "dropped_rows": _dropped(report) if "flow" in report else [],
         "pretraining_said": _pretraining(report["pretraining"]) if "pretraining" in report else "",

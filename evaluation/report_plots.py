@@ -1,10 +1,11 @@
-"""The report's plots, as SVG text: corpus by language, loss, scores."""
+"""The report's plots, as SVG text: corpus by language, loss, scores, the paper's figures 2 to 7."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -12,9 +13,20 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from evaluation.figures import on_axis
+from evaluation.report_figures import X_NAMES, ShownFigure, told_x
 
 OWN, PAPER, CHANCE = "#1f6f8b", "#d9a441", "#999999"
 BUCKETS = {"head": "#1f6f8b", "middle": "#5fa8b8", "tail": "#b5d5dc", "all": "#cfcfcf"}
+LINES = ("#1f6f8b", "#b5533c", "#6a8f3c", "#7a5aa6", "#444444", "#c27ba0")
+# Group of languages -> what it is called, its line and mark.
+GROUPS = {
+    "high_resource": ("en, fr", ":", "^"),
+    "average": ("average", "-", "o"),
+    "low_resource": ("sw, ur", "--", "v"),
+}
 SETTINGS: dict[Any, Any] = {"svg.hashsalt": "xlmr", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 
 
@@ -115,6 +127,39 @@ def size_plot(rows: Sequence[Mapping[str, Any]], sizes: Mapping[str, float], wha
     if len(found) > 1:
         axes.legend(frameon=False)
     return _svg(figure, axes)
+
+
+def figure_plot(shown: ShownFigure) -> str:
+    """Mean accuracies over x, whose values are at equal distances; narrow enough for a phone."""
+    lines = shown.figure.lines
+    values = sorted({point.x for line in lines for point in line.points}, key=on_axis)
+    places = {value: place for place, value in enumerate(values)}
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for number, line in enumerate(lines):
+        for group, (_, style, mark) in GROUPS.items():
+            found = [(places[point.x], fmean(scores)) for point in line.points if (scores := getattr(point, group))]
+            axes.plot([x for x, _ in found], [y for _, y in found], color=LINES[number % len(LINES)], linestyle=style,
+                      marker=mark, markersize=5)  # fmt: skip
+    paper = [(places[point.x], point.average) for point in shown.paper if point.x in places]
+    axes.plot([x for x, _ in paper], [y for _, y in paper], color=PAPER, linestyle="", marker="D", markersize=6)
+    axes.set_xticks(list(places.values()), [told_x(shown.figure.x, value) for value in values])
+    axes.margins(x=0.12)
+    axes.set_xlabel(X_NAMES[shown.figure.x])
+    axes.set_ylabel("XNLI accuracy, %")
+    figure.legend(handles=_keys(shown, bool(paper)), frameon=False, loc="outside upper left", ncols=2, fontsize=8)
+    return _svg(figure, axes)
+
+
+def _keys(shown: ShownFigure, paper: bool) -> list[Line2D]:
+    """What lines and marks mean: groups of languages, then lines by colour, then the paper's numbers."""
+    keys = [Line2D([], [], color="#555555", linestyle=style, marker=mark, markersize=5, label=name)
+            for name, style, mark in GROUPS.values()]  # fmt: skip
+    keys += [Line2D([], [], color=LINES[number % len(LINES)], linewidth=3, label=label)
+             for number, label in enumerate(shown.labels) if label]  # fmt: skip
+    if paper:
+        keys.append(Line2D([], [], color=PAPER, linestyle="", marker="D", label="the paper's average"))
+    return keys
 
 
 def _means(

@@ -3,74 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Any
 
 from evaluation.benchmark import Benchmark, Published
 from evaluation.benchmarks import BENCHMARKS, glue
+from evaluation.figures import SEVEN_LANGUAGES, corpus_of
+from evaluation.report_shapes import BASELINE, NOTHING, OURS, PUBLISHED, Cell, Line, PaperTable, Section
 from evaluation.results import ResultRow, row_of
-from evaluation.settings import ONE_FOR_ALL, SELECTIONS, SETTINGS
+from evaluation.settings import ONE_FOR_ALL, SELECTIONS, SETTINGS, Setting
+from evaluation.summaries import is_collapsed, told_seeds
 
-NOTHING = "–"
-TABLE_5 = ("en", "fr", "de", "ru", "zh", "sw", "ur")
+TABLE_5: dict[Setting, str] = {
+    "translate-train": "monolingual baselines: a model pretrained and trained on each language",
+    "transfer": "multilingual models, " + SETTINGS["transfer"],
+    "translate-train-all": "multilingual models, " + SETTINGS["translate-train-all"],
+}
+# What monolingual models of one row have in common.
+KIND = ("release", "vocabulary_size", "hidden_size", "layers", "alpha", "batch_blocks", "checkpoint_step")
 GLUE_COLUMNS = ("MNLI-m/mm", "QNLI", "QQP", "SST", "MRPC", "STS-B")
-OURS, PUBLISHED, BASELINE = "ours", "published", "baseline"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A number as shown; `target` is the place of the score that it comes from, in the list of all scores."""
+class Pretrained:
+    """What is known of a model: "" and 0 where that is not.  `kind` is what monolingual ones of a row share."""
 
-    text: str = NOTHING
-    target: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row: who, the table's facts on it (such as #M), and its cells, the average last."""
-
-    kind: str
-    label: str
-    facts: tuple[str, ...]
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    title: str
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PaperTable:
-    """`facts` and `columns` are the header; the last column is the average."""
-
-    title: str
-    facts: tuple[str, ...]
-    columns: tuple[str, ...]
-    sections: tuple[Section, ...]
-    notes: tuple[str, ...]
+    languages: int
+    corpus: str
+    vocabulary: int
+    only_language: str
+    kind: tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class OurScores:
     """Rows of one model, benchmark, setting and selection: (test set, metric) -> a row for each seed.
 
-    `model` is "" where there is only one; `languages` are those that it was pretrained on, 0 if that is not known.
+    `model` is "" where there is only one.
     """
 
     model: str
     setting: str
     selection: str
-    languages: int
+    known: Pretrained
     found: dict[tuple[str, str], list[ResultRow]] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
 
     def values(self, language: str, metric: str) -> list[float]:
         return [row.value for row in self.found.get((language, metric), [])]
 
     def seeds(self) -> int:
         return max(len(rows) for rows in self.found.values())
+
+    def collapsed(self) -> int:
+        """Seeds that have learned nothing that shows in any of their test sets."""
+        alive = {row.seed for rows in self.found.values() for row in rows if not is_collapsed(row)}
+        return len({row.seed for rows in self.found.values() for row in rows} - alive)
 
     @property
     def label(self) -> str:
@@ -95,7 +84,7 @@ def tables_of(rows: Iterable[Mapping[str, Any]], languages: int = 0) -> list[Pap
     found = [_table_1_to_3(name, ours[name]) for name in ("xnli", "ner", "mlqa") if name in ours]
     if any(name in ours for name in glue.TABLE_4):
         found.append(_table_4(ours))
-    if "xnli" in ours and any(each.values(name, "accuracy") for each in ours["xnli"] for name in TABLE_5):
+    if "xnli" in ours and any(each.values(name, "accuracy") for each in ours["xnli"] for name in SEVEN_LANGUAGES):
         found.append(_table_5(ours["xnli"]))
     shown = {"xnli", "ner", "mlqa", *glue.TABLE_4}
     return found + [
@@ -108,11 +97,18 @@ def _grouped(rows: Iterable[Mapping[str, Any]], languages: int) -> dict[str, lis
     for stored in rows:
         row = row_of(stored)
         key = (str(stored.get("checkpoint_name", "")), row.setting, row.selection)
-        scores = found.setdefault(row.benchmark, {}).setdefault(
-            key, OurScores(*key, int(stored.get("languages") or languages))
-        )
+        scores = found.setdefault(row.benchmark, {}).setdefault(key, OurScores(*key, _origin(stored, languages)))
         scores.found.setdefault((row.language, row.metric), []).append(row)
+        scores.failed.update(stored.get("failed_seeds", ()))
     return {name: list(groups.values()) for name, groups in found.items()}
+
+
+def _origin(stored: Mapping[str, Any], languages: int) -> Pretrained:
+    return Pretrained(
+        int(stored.get("languages") or languages), corpus_of(stored.get("release") or ""),
+        int(stored.get("vocabulary_size") or 0), stored.get("only_language") or "",
+        tuple(stored.get(name) for name in KIND),
+    )  # fmt: skip
 
 
 def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -137,18 +133,67 @@ def _table_1_to_3(name: str, ours: list[OurScores]) -> PaperTable:
 
 
 def _table_5(ours: list[OurScores]) -> PaperTable:
-    benchmark, facts = BENCHMARKS["xnli"], ("D", "#vocab")
-    settings = ("translate-train", "transfer", "translate-train-all")
+    """Monolingual models, as many as there are in a row; multilingual ones by setting."""
+    benchmark = BENCHMARKS["xnli"]
+    alone = _monolingual(ours)
     sections = []
-    for setting in settings:
+    for setting, title in TABLE_5.items():
         published = [row for row in benchmark.published if row.table == "5" and row.setting == setting]
-        lines = [_published_line(row, TABLE_5, ("D", "#M")) for row in published]
-        for each in ours:
-            if each.setting == setting:
-                lines += _own_lines(benchmark, each, TABLE_5, ("ours", NOTHING))
-        sections.append(Section(SETTINGS[setting], _in_order(lines)))  # type: ignore[index]
-    return PaperTable("Multilingual and monolingual models on XNLI (table 5)", facts, (*TABLE_5, "Avg"),
-                      tuple(sections), _notes(benchmark, ours))  # fmt: skip
+        lines = [_published_table_5(row) for row in published]
+        if setting == "translate-train":
+            lines += [_monolingual_line(models) for models in alone]
+        else:
+            for each in sorted(ours, key=lambda each: each.known.languages):
+                if each.setting == setting and not each.known.only_language:
+                    lines += _own_lines(benchmark, each, SEVEN_LANGUAGES, _table_5_facts(each))
+        sections.append(Section(title, _in_order(lines)))
+    named = ["Monolingual: " + ", ".join(f"{name} {each.label}" for name, each in models.items()) + "."
+             for models in alone]  # fmt: skip
+    return PaperTable("Multilingual and monolingual models on XNLI (table 5)", ("D", "#vocab", "#lg"),
+                      (*SEVEN_LANGUAGES, "Avg"), tuple(sections), (*named, *_notes(benchmark, ours)))  # fmt: skip
+
+
+def _published_table_5(row: Published) -> Line:
+    line = _published_line(row, SEVEN_LANGUAGES, ("D", "#M"))  # its #M holds the size of the vocabulary
+    return replace(line, facts=(*line.facts, "1" if row.setting == "translate-train" else "7"))
+
+
+def _table_5_facts(each: OurScores) -> tuple[str, ...]:
+    corpus = each.known.corpus or ("ours" if each.known.languages else NOTHING)
+    pieces = each.known.vocabulary
+    vocabulary = f"{pieces / 1000:.0f}k" if pieces >= 1000 else str(pieces or NOTHING)
+    return corpus, vocabulary, str(each.known.languages or NOTHING)
+
+
+def _monolingual(ours: Iterable[OurScores]) -> list[dict[str, OurScores]]:
+    """Language -> its own model's scores, a dict for each set of models of the same corpus, sizes and training.
+
+    A model of English is the same in transfer as in translate-train.
+    """
+    found: dict[tuple[Any, ...], list[dict[str, OurScores]]] = {}
+    for each in sorted(ours, key=lambda each: each.setting != "translate-train"):
+        name = each.known.only_language.split("-")[0]  # zh-Hans is XNLI's zh
+        own = ("translate-train", "transfer") if name == "en" else ("translate-train",)
+        if name not in SEVEN_LANGUAGES or each.setting not in own or not each.values(name, "accuracy"):
+            continue
+        sets = found.setdefault((each.known.kind, each.selection), [])
+        known = [models[name].model for models in sets if name in models]
+        free = next((models for models in sets if name not in models), None)
+        if each.model not in known and free is not None:
+            free[name] = each
+        elif each.model not in known:
+            sets.append({name: each})
+    return [{name: models[name] for name in SEVEN_LANGUAGES if name in models}
+            for sets in found.values() for models in sets]  # fmt: skip
+
+
+def _monolingual_line(models: Mapping[str, OurScores]) -> Line:
+    cells = [_cell(models[name], name, "accuracy") if name in models else Cell() for name in SEVEN_LANGUAGES]
+    means = [fmean(each.values(name, "accuracy")) for name, each in models.items()]
+    first = next(iter(models.values()))
+    several = f"{len(models)} model{'s' * (len(models) > 1)}"
+    label = f"monolingual, {several} ({_seeds(models.values())}; {_chosen(first)})"
+    return Line(OURS, label, _table_5_facts(first), (*cells, _average(means, len(SEVEN_LANGUAGES))))
 
 
 def _table_4(ours: Mapping[str, list[OurScores]]) -> PaperTable:
@@ -181,7 +226,7 @@ def _glue_lines(own: Mapping[str, OurScores]) -> list[Line]:
             cell, mean = _glue_cell(name, own.get(name), value, linked=kind == OURS)
             cells.append(cell)
             means += mean
-        facts = (str(any_scores.languages or "") if kind == OURS else "",)
+        facts = (str(any_scores.known.languages or "") if kind == OURS else "",)
         lines.append(Line(kind, label, facts, (*cells, _average(means, 6))))
     return lines
 
@@ -201,7 +246,7 @@ def _glue_cell(
     for language in ("en-matched", "en-mismatched") if name == "mnli" else ("en",):
         rows = each.found.get((language, metric), [])
         values = [found for row in rows if (found := value(row)) is not None]
-        texts.append(_shown(values if linked else values[:1]))
+        texts.append(shown(values if linked else values[:1]))
         means += [fmean(values)] if values else []
         target = target or (place_of(rows[0], each.model) if rows and linked else "")
     return Cell("/".join(texts), target), means[:1]
@@ -244,7 +289,7 @@ def _pair(first: float | None, second: float | None, places: int) -> Cell:
 def _own_facts(facts: Sequence[str], each: OurScores) -> tuple[str, ...]:
     many = each.setting in ("each", "translate-train") or each.selection == "per-language"
     train = {"transfer": each.any_row().trained_on}.get(each.setting, each.setting)
-    languages = str(each.languages or "")
+    languages = str(each.known.languages or "")
     known = {"D": "ours" if languages else NOTHING, "#M": "N" if many else "1", "#lg": languages, "#lgs": languages,
              "train": train}  # fmt: skip
     return tuple(known[name] for name in facts)
@@ -276,9 +321,7 @@ def _cell(each: OurScores, language: str, metric: str) -> Cell:
     rows = each.found.get((language, metric), [])
     if not rows:
         return Cell()
-    return Cell(
-        _shown([row.value for row in rows], BENCHMARKS[rows[0].benchmark].places), place_of(rows[0], each.model)
-    )
+    return Cell(shown([row.value for row in rows], BENCHMARKS[rows[0].benchmark].places), place_of(rows[0], each.model))
 
 
 def _joined(cells: Sequence[Cell]) -> Cell:
@@ -290,7 +333,7 @@ def _plain(value: float | None, places: int = 1) -> Cell:
     return Cell() if value is None else Cell(f"{value:.{places}f}")
 
 
-def _shown(values: Sequence[float], places: int = 1) -> str:
+def shown(values: Sequence[float], places: int = 1) -> str:
     """The mean over seeds with their deviation."""
     if not values:
         return NOTHING
@@ -305,8 +348,8 @@ def _average(values: Sequence[float], wanted: int, places: int = 1) -> Cell:
 
 
 def _seeds(every: Iterable[OurScores]) -> str:
-    seeds = max((each.seeds() for each in every), default=0)
-    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+    most = max(every, key=lambda each: each.seeds() + len(each.failed))
+    return told_seeds(most.seeds(), len(most.failed), most.collapsed())
 
 
 def _chosen(each: OurScores) -> str:

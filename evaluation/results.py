@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,10 @@ BEFORE_VERSION_2: Mapping[str, Any] = {
     "scored": "test", "train_examples": 0, "epoch": 0, "max_tokens": 0, "baseline": None, "baseline_is": "",
     "data": "", "checkpoint": "", "config": "", "code": "",
 }  # fmt: skip
-RESULTS, CONTRIBUTIONS = "results.json", "contributions.npz"
+RESULTS, CONTRIBUTIONS, FAILED = "results.json", "contributions.npz", "failed.json"
+NEAR_CHANCE, ONE_LABEL = "near chance", "one label for all"
+ONE_NUMBER = "one number for all: no correlation, shown as 0"
+COLLAPSED = (NEAR_CHANCE, ONE_LABEL, ONE_NUMBER)  # flags of a seed that has learned nothing (XLM issue 199)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class ResultRow:
     `chance` is a random answer's score, `baseline` that of `baseline_is` on the same items, `paper` the paper's XLM-R
     (large) in the same setting; None where there is none.  `selection` chose the epoch by `dev`; `scored` is the
     published part that was scored.  `learning_rate` is the one that was taken (0 without fine-tuning), of
-    `learning_rates` where several were tried on the dev sets.  `data`, `checkpoint`, `config`, `code` are digests.
+    `learning_rates` where several were tried on the dev sets.  `bootstrap`: the sets were drawn with replacement, by
+    the seed.  `data`, `checkpoint`, `config`, `code` are digests.
     `flags` say what a reader must know, such as a class that was never predicted.
     """
 
@@ -65,6 +67,7 @@ class ResultRow:
     flags: tuple[str, ...] = ()
     learning_rate: float = 0.0
     learning_rates: tuple[float, ...] = ()
+    bootstrap: bool = False
 
     @property
     def place(self) -> tuple[str, str, str, str, str]:
@@ -81,35 +84,34 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A score over seeds; `deviation` is the sample's, 0 for one seed; `failed` seeds have no score."""
+class FailedSeed:
+    """A fine-tuning that has no score, since its loss or logits were no numbers; fields are named as those of a row.
 
-    place: tuple[str, str, str, str, str]
-    mean: float
-    deviation: float
-    least: float
-    most: float
-    seeds: int
-    failed: int
+    `trained_on` names the model that failed where each language has its own, `reason` says in which epoch and why.
+    """
 
+    benchmark: str
+    benchmark_version: int
+    setting: str
+    selection: str
+    seed: int
+    trained_on: str
+    max_tokens: int
+    data: str
+    checkpoint: str
+    config: str
+    code: str
+    reason: str
+    scorer_version: int = SCORER_VERSION
+    learning_rates: tuple[float, ...] = ()
 
-def summarise(rows: Iterable[ResultRow], seeds: int = 0) -> list[Summary]:
-    """Over seeds, in the order of the rows.  `seeds` is how many were started; those without a score have failed."""
-    found: dict[tuple[str, str, str, str, str], dict[int, float]] = {}
-    for row in rows:
-        found.setdefault(row.place, {})[row.seed] = row.value
-    return [
-        Summary(
-            place,
-            float(np.mean(list(values.values()))),
-            float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else 0.0,
-            min(values.values()),
-            max(values.values()),
-            len(values),
-            max(0, seeds - len(values)),
-        )
-        for place, values in found.items()
-    ]
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What it has in common with the rows of seeds that did not fail."""
+        return self.benchmark, self.setting, self.selection
+
+    def told(self) -> str:
+        return f"seed {self.seed}, trained on {self.trained_on}: {self.reason}"
 
 
 def write_results(scored: Sequence[Scored], predictions: Mapping[str, Sequence[object]], folder: Path) -> None:
@@ -120,12 +122,37 @@ def write_results(scored: Sequence[Scored], predictions: Mapping[str, Sequence[o
     if not scored:
         raise DataError("no score: no test set was there")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILED).unlink(missing_ok=True)
     rows = [asdict(each.row) for each in scored]
     (folder / RESULTS).write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     np.savez_compressed(folder / CONTRIBUTIONS, **{_key(each.row): each.contributions for each in scored})  # type: ignore[arg-type]
     for language, found in predictions.items():
         lines = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in found)
         (folder / f"predictions-{language}.jsonl").write_text(lines, encoding="utf-8")
+
+
+def write_failed(failed: FailedSeed, folder: Path) -> None:
+    """failed.json, in place of results: the seed is counted wherever scores are shown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILED).write_text(json.dumps(asdict(failed), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_failed_below(folder: Path) -> list[FailedSeed]:
+    """Of all evaluations in the folder or below it.  Raises DataError."""
+    found = []
+    for path in sorted(folder.rglob(FAILED)):
+        try:
+            found.append(failed_of(json.loads(path.read_text(encoding="utf-8"))))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: {error}: wanted the {FAILED} of one evaluation") from error
+    return found
+
+
+def failed_of(stored: Mapping[str, Any]) -> FailedSeed:
+    """From JSON; what it does not know is left out."""
+    known = {field.name for field in fields(FailedSeed)}
+    values = {name: value for name, value in stored.items() if name in known}
+    return FailedSeed(**values | {"learning_rates": tuple(stored.get("learning_rates") or ())})
 
 
 def read_results(folder: Path) -> list[Scored]:
@@ -156,16 +183,6 @@ def row_of(stored: Mapping[str, Any]) -> ResultRow:
 
 def _key(row: ResultRow) -> str:
     return f"{row.language}/{row.metric}"
-
-
-@functools.cache
-def code_digest() -> str:
-    """SHA-256 over this package's sources, 16 letters."""
-    total = hashlib.sha256()
-    here = Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        total.update(str(path.relative_to(here)).encode() + path.read_bytes())
-    return total.hexdigest()[:16]
 
 
 def never_predicted(labels: Sequence[str], predicted: Sequence[object]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from evaluation.results import SCORER_VERSION
 
 @dataclass(frozen=True, slots=True)
 class FileScore:
-    """A score of a file of predictions; `data` is the gold file's digest."""
+    """A score of a file of predictions, not rounded; `data` is the gold file's digest."""
 
     benchmark: str
     language: str
@@ -51,7 +51,7 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str = "") -> 
     for name, examples in parts.items():
         own = [value for value, language_of_it in zip(found, order, strict=True) if language_of_it == name]
         for metric, value, _ in score_examples(known, name, examples, own):
-            rows.append(FileScore(benchmark, name, metric, round(value, 6), len(examples), metric == known.headline,
+            rows.append(FileScore(benchmark, name, metric, value, len(examples), metric == known.headline,
                                   chance_of(known, metric, len(examples)), data))  # fmt: skip
     if len(parts) > 1:
         rows += [_mean(known, metric, rows) for metric in known.metrics]
@@ -66,7 +66,7 @@ def _existing(path: Path) -> Path:
 
 def _mean(benchmark: Benchmark, metric: Metric, rows: Sequence[FileScore]) -> FileScore:
     own = [row for row in rows if row.metric == metric.name]
-    return FileScore(benchmark.name, "mean", metric.name, round(float(np.mean([row.value for row in own])), 6),
+    return FileScore(benchmark.name, "mean", metric.name, float(np.mean([row.value for row in own])),
                      sum(row.examples for row in own), metric.name == benchmark.headline, own[0].chance,
                      own[0].data)  # fmt: skip
 

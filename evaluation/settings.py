@@ -9,7 +9,7 @@ from typing import Literal
 
 Setting = Literal["transfer", "translate-test", "translate-train", "translate-train-all", "each", "all", "frozen"]
 Selection = Literal["source", "joint", "per-language"]
-Preset = Literal["tiny", "small", "paper", "xtreme"]
+Preset = Literal["tiny", "small", "paper", "xtreme", "euroeval"]
 
 SETTINGS: dict[Setting, str] = {
     "transfer": "trained on the source language, scored on every language",
@@ -28,6 +28,9 @@ SELECTIONS: dict[Selection, str] = {
 }
 
 
+NOT_STATED_IF_OFF = ("bootstrap", "compile")  # digests of earlier settings stay what they were
+
+
 @dataclass(frozen=True, slots=True)
 class FinetuneConfig:
     """One fine-tuning.
@@ -35,7 +38,8 @@ class FinetuneConfig:
     An epoch is a pass over the training set, or `updates_per_epoch` batches where that is not 0.  `patience` epochs
     without a better dev score end the training (0: never).  `layer_share` is for retrieval alone: the layer at this
     share of the depth, whose mean over tokens stands for a sentence (XTREME: layer 8 of 12).  With `learning_rates`
-    each is tried in turn, and the one with the best dev score is taken in place of `learning_rate`.
+    each is tried in turn, and the one with the best dev score is taken in place of `learning_rate`.  `bootstrap`:
+    training, dev and test sets are drawn with replacement, anew for each seed.  `compile`: with torch.compile.
     """
 
     seed: int = 1
@@ -53,6 +57,8 @@ class FinetuneConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     layer_share: float = 2 / 3
     learning_rates: tuple[float, ...] = ()
+    bootstrap: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a setting or selection that does not exist."""
@@ -63,5 +69,6 @@ class FinetuneConfig:
 
     def digest(self) -> str:
         """Of all settings but the seed and the number of threads, 16 letters."""
-        stated = {name: value for name, value in asdict(self).items() if name not in ("seed", "threads")}
+        stated = {name: value for name, value in asdict(self).items()
+                  if name not in ("seed", "threads") and not (name in NOT_STATED_IF_OFF and not value)}  # fmt: skip
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]

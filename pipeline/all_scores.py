@@ -7,7 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.errors import MissingArtifact
-from pipeline.result_store import StoredResult, newest, read_results
+from pipeline.result_store import (
+    StoredFailure,
+    StoredResult,
+    newest,
+    read_failures,
+    read_results,
+    standing_failures,
+)
 from pipeline.stages.report import scores_alone
 from pipeline.store import ArtifactStore
 
@@ -18,21 +25,34 @@ def scores_report(
     store: ArtifactStore, checkpoints: Sequence[str] = (), benchmarks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """In the shape of evaluation.report.  Raises MissingArtifact where the store has no such score."""
-    return scores_alone([_row(each, store) for each in standing_results(store, checkpoints, benchmarks)])
+    results, failures = standing_results(store, checkpoints, benchmarks)
+    return scores_alone([_row(each, store) for each in results], [_failure(each, store) for each in failures])
 
 
 def standing_results(
     store: ArtifactStore, checkpoints: Sequence[str] = (), benchmarks: Sequence[str] = ()
-) -> list[StoredResult]:
-    """The newest rows of these, or of all.  Raises MissingArtifact where the store has none."""
-    wanted = {"checkpoint_name": checkpoints, "benchmark": benchmarks}
-    results = newest(read_results(store, **{name: values for name, values in wanted.items() if values}))
-    if not results:
+) -> tuple[list[StoredResult], list[StoredFailure]]:
+    """The newest rows of these, or of all, and the seeds that failed.  Raises MissingArtifact where there is no row."""
+    given = {"checkpoint_name": checkpoints, "benchmark": benchmarks}
+    wanted = {name: values for name, values in given.items() if values}
+    every = read_results(store, **wanted)
+    failures = standing_failures(read_failures(store, **wanted), every)
+    if not every:
         there = sorted({each.origin.checkpoint_name for each in read_results(store)})
         named = ", ".join(there[:SHOWN]) + (" …" if len(there) > SHOWN else "")
         said = f"scored are {named}" if there else "nothing is scored yet"
-        raise MissingArtifact(f"{store.root}: no such score ({said}): run `xlmr evaluate` first")
-    return results
+        lost = f"; failed are {', '.join(sorted({_named(each) for each in failures}))}" if failures else ""
+        raise MissingArtifact(f"{store.root}: no such score ({said}{lost}): run `xlmr evaluate` first")
+    return newest(every), failures
+
+
+def _named(failure: StoredFailure) -> str:
+    row = failure.row
+    return f"{failure.origin.checkpoint_name} {row.benchmark} {row.setting} seed {row.seed}"
+
+
+def _failure(each: StoredFailure, store: ArtifactStore) -> dict[str, Any]:
+    return asdict(each.row) | asdict(each.origin) | {"lineage": store.uri(each.origin.lineage)}
 
 
 def _row(each: StoredResult, store: ArtifactStore) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from pipeline.errors import BadConfig
 from pipeline.hub import SCHEME, repository_of
@@ -16,6 +19,8 @@ from pipeline.manifest import MANIFEST_NAME, parse_key
 from pipeline.shared_settings import CHECKPOINT_PATTERN
 
 PATTERN = rf"{CHECKPOINT_PATTERN}|^\S*/\S*$"
+# NAME, NAME@UPDATE, or OWNER/NAME: under which scores stand in the store
+ScoredName = Annotated[str, StringConstraints(pattern=r"^[^\s/@.][^/@]*(/[^\s/@.][^/@]*)?(@\d{1,8})?$", max_length=200)]
 UNITS = "checkpoint/"  # of `ingest`: models from outside
 
 

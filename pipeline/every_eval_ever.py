@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pipeline.errors import BadConfig
+from pipeline.failed_seeds import failed_by_place
 from pipeline.hub import SCHEME, repository_of
 from pipeline.manifest import parse_key
-from pipeline.result_store import StoredResult
+from pipeline.result_store import StoredFailure, StoredResult
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -69,15 +70,21 @@ class Model:
     source: str = ""
 
 
-def documents(store: ArtifactStore, results: Iterable[StoredResult], organization: str) -> list[dict[str, Any]]:
-    """One for each checkpoint's weights and benchmark.
+def documents(
+    store: ArtifactStore,
+    results: Iterable[StoredResult],
+    organization: str,
+    failures: Iterable[StoredFailure] = (),
+) -> list[dict[str, Any]]:
+    """One for each checkpoint's weights and benchmark; each score of a seed beside which others failed says so.
 
     `organization` ran the evaluation and made the store's own checkpoints.  Raises BadConfig, DataError.
     """
     groups: dict[tuple[str, str, str], list[StoredResult]] = {}
     for each in results:
         groups.setdefault((each.origin.checkpoint_name, each.row.checkpoint, each.row.benchmark), []).append(each)
-    return [document(store, group, organization) for _, group in sorted(groups.items())]
+    failed = failed_by_place(failures)
+    return [document(store, group, organization, failed) for _, group in sorted(groups.items())]
 
 
 def write_documents(found: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -93,7 +100,12 @@ def write_documents(found: Sequence[Mapping[str, Any]], folder: Path) -> list[Pa
     return written
 
 
-def document(store: ArtifactStore, results: Sequence[StoredResult], organization: str) -> dict[str, Any]:
+def document(
+    store: ArtifactStore,
+    results: Sequence[StoredResult],
+    organization: str,
+    failed: Mapping[tuple[str, ...], Sequence[StoredFailure]],
+) -> dict[str, Any]:
     """The results of one checkpoint on one benchmark as the schema's EvaluationLog.  Raises BadConfig, DataError."""
     from evaluation.benchmarks import benchmark_named
 
@@ -124,24 +136,26 @@ def document(store: ArtifactStore, results: Sequence[StoredResult], organization
             ),
         },
         "model_info": _model_info(first, model),
-        "evaluation_results": _evaluation_results(rows, benchmark),
+        "evaluation_results": _evaluation_results(rows, benchmark, failed),
     }
 
 
-def _evaluation_results(rows: Sequence[StoredResult], benchmark: Benchmark) -> list[dict[str, Any]]:
+def _evaluation_results(
+    rows: Sequence[StoredResult], benchmark: Benchmark, failed: Mapping[tuple[str, ...], Sequence[StoredFailure]]
+) -> list[dict[str, Any]]:
     """One for each row; after the seeds of a number their mean."""
     seeds: dict[tuple[str, ...], list[StoredResult]] = {}
     for each in rows:
         seeds.setdefault(each.row.place, []).append(each)
     found = []
-    for group in seeds.values():
-        found += [_of_seed(each, benchmark) for each in group]
-        if len(group) > 1:
-            found.append(_mean(group, found[-len(group) :]))
+    for place, group in seeds.items():
+        lost = failed.get((group[0].origin.checkpoint_name, *place[:3]), ())
+        own = [_of_seed(each, benchmark, lost) for each in group]
+        found += own if len(own) == 1 else [*own, _mean(group, own, lost)]
     return found
 
 
-def _of_seed(each: StoredResult, benchmark: Benchmark) -> dict[str, Any]:
+def _of_seed(each: StoredResult, benchmark: Benchmark, lost: Sequence[StoredFailure]) -> dict[str, Any]:
     row, origin = each.row, each.origin
     scale = SCALES[row.metric]
     what = F1_OF[benchmark.task] if row.metric == "f1" else scale.title
@@ -187,6 +201,7 @@ def _of_seed(each: StoredResult, benchmark: Benchmark) -> dict[str, Any]:
                     "baseline_percent": row.baseline,
                     "baseline_is": row.baseline_is,
                     "flags": row.flags,
+                    "failed_seeds": _failed_seeds(lost),
                 }
             ),
         },
@@ -202,6 +217,7 @@ def _of_seed(each: StoredResult, benchmark: Benchmark) -> dict[str, Any]:
                     "epoch": row.epoch,
                     "learning_rate": row.learning_rate or None,
                     "learning_rates": row.learning_rates,
+                    "bootstrap": row.bootstrap or None,
                     "max_input_tokens": row.max_tokens,
                     "finetuning": origin.finetuning,
                     "settings_digest": row.config,
@@ -214,9 +230,16 @@ def _of_seed(each: StoredResult, benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _mean(group: Sequence[StoredResult], seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _failed_seeds(lost: Sequence[StoredFailure]) -> str:
+    """Other seeds of the same number, which have no score, and why."""
+    return "; ".join(each.row.told() for each in lost)
+
+
+def _mean(
+    group: Sequence[StoredResult], seeds: Sequence[dict[str, Any]], lost: Sequence[StoredFailure]
+) -> dict[str, Any]:
     """Over seeds, with what all of them share; `uncertainty` is that over seeds."""
-    from evaluation.results import summarise
+    from evaluation.summaries import is_collapsed, summarise
 
     (summary,) = summarise(each.row for each in group)
     row = group[0].row
@@ -234,6 +257,8 @@ def _mean(group: Sequence[StoredResult], seeds: Sequence[dict[str, Any]]) -> dic
                     "least_percent": summary.least,
                     "most_percent": summary.most,
                     "seeds": [each.row.seed for each in group],
+                    "failed_seeds": _failed_seeds(lost),
+                    "collapsed_seeds": [each.row.seed for each in group if is_collapsed(each.row)],
                     "examples": row.examples,
                 }
             ),

@@ -19,7 +19,7 @@ from pipeline.errors import MissingArtifact
 from pipeline.known_manifests import LIST_AGAIN_S, KnownManifests
 from pipeline.manifest import Manifest, manifest_key, parse_key
 from pipeline.result_store import FOLDER as RESULTS
-from pipeline.result_store import StoredResult, read_results
+from pipeline.result_store import StoredFailure, StoredResult, read_failures, read_results
 from pipeline.store import ArtifactStore
 from pipeline.verdicts import Verdict, read_verdict
 
@@ -91,6 +91,7 @@ class ModelsReader:
         self._parts: tuple[str, ...] = ()
         self._results: tuple[StoredResult, ...] = ()
         self._of_checkpoint: dict[str, list[StoredResult]] = {}
+        self._failures: list[StoredFailure] = []
         self._lock = Lock()
         self._curve = lru_cache(KEPT_CURVES)(self._load_curve)
         self._summary = lru_cache(None)(self._load_summary)
@@ -148,6 +149,7 @@ class ModelsReader:
                 parts = tuple(self.store.list(f"{RESULTS}/"))
                 if parts != self._parts:
                     self._parts, self._results, self._of_checkpoint = parts, tuple(read_results(self.store)), {}
+                    self._failures = read_failures(self.store)
                     for each in self._results:
                         self._of_checkpoint.setdefault(each.origin.checkpoint_key, []).append(each)
                 self._listed_at = self._clock()
@@ -157,6 +159,11 @@ class ModelsReader:
         """The scores of one version of a checkpoint, the oldest first."""
         self.results()
         return self._of_checkpoint.get(key, [])
+
+    def failures_of(self, key: str) -> list[StoredFailure]:
+        """The seeds that failed to train on one version of a checkpoint, the oldest first."""
+        self.results()
+        return [each for each in self._failures if each.origin.checkpoint_key == key]
 
     def ancestors(self, checkpoint: Checkpoint) -> dict[str, list[Manifest]]:
         """What a checkpoint is made of: stage of MADE_OF -> manifests; those of a checkpoint that it went on from are

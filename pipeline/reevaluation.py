@@ -15,22 +15,24 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline import stages
 from pipeline.build_on import make_plan
-from pipeline.current import current, names
+from pipeline.current import current, current_or_none, names
 from pipeline.deployment import Deployment
 from pipeline.errors import MissingArtifact
 from pipeline.manifest import Manifest, parse_key
+from pipeline.needs import first_part
 from pipeline.plan import Plan, Work
-from pipeline.result_store import StoredResult, read_results
+from pipeline.result_store import StoredFailure, StoredResult, read_failures, read_results
 from pipeline.runner import run_work
 from pipeline.runs import REEVALUATE, ReevaluateSettings
 from pipeline.source_digest import digest_of_listing, files_of
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from evaluation.results import ResultRow
+    from evaluation.results import FailedSeed, ResultRow
 
 log = logging.getLogger(__name__)
 
+Stored = StoredResult | StoredFailure  # a seed that failed would fail again
 NO_RESULT, DATA, SCORER, CODE = "no result yet", "its data changed", "its scorer changed", "the code changed"
 
 
@@ -44,14 +46,29 @@ class Wanted:
 
 
 def chosen_checkpoints(settings: ReevaluateSettings, store: ArtifactStore) -> dict[str, str]:
-    """name -> key of its current manifest: those named, else the one that was made last.  Raises MissingArtifact."""
+    """name -> key of its current manifest: those named, else the store's own that was made last.
+
+    A model from outside has the manifest that was scored last.  Raises MissingArtifact.
+    """
     if settings.checkpoints:
-        return {name: current(store, "checkpoint", name) for name in settings.checkpoints}
+        return {name: _manifest_of(name, store) for name in settings.checkpoints}
     found = {name: current(store, "checkpoint", name) for name in names(store, "checkpoint")}
     if not found:
         raise MissingArtifact(f"no checkpoint in {store.root}: make one with xlmr pretrain, or the DAG xlmr_pretrain")
     latest = max(found, key=lambda name: (store.manifest(found[name]).written_at, name))
     return {latest: found[latest]}
+
+
+def _manifest_of(name: str, store: ArtifactStore) -> str:
+    found = current_or_none(store, "checkpoint", name)
+    if found is not None:
+        return found
+    scored: list[Stored] = [*read_results(store, checkpoint_name=name), *read_failures(store, checkpoint_name=name)]
+    if scored:
+        return max(scored, key=lambda each: each.origin.written_at).origin.checkpoint_key
+    raise MissingArtifact(f"no checkpoint {name!r} in {store.root}, and no score of a model of that name: see "
+                          "`xlmr report`, make it with xlmr pretrain, or evaluate a model from outside with "
+                          "xlmr evaluate --checkpoint FOLDER|hf://ID")  # fmt: skip
 
 
 def take_in_data(settings: ReevaluateSettings, deployment: Deployment, store: ArtifactStore) -> Deployment:
@@ -88,7 +105,8 @@ def _of_checkpoint(
     settings: ReevaluateSettings, deployment: Deployment, store: ArtifactStore, name: str, key: str
 ) -> Iterator[Wanted]:
     plan = make_plan(REEVALUATE, settings, deployment, store, [key])
-    known = read_results(store, checkpoint_key=key)
+    known: list[Stored] = [*read_results(store, checkpoint_key=key), *read_failures(store, checkpoint_key=key)]
+    known.sort(key=lambda each: each.origin.written_at)
     manifests = {lineage: store.manifest(lineage) for lineage in {each.origin.lineage for each in known}}
     for work in plan.works("evaluate"):
         standing, why = _standing(work, known, manifests, store)
@@ -99,7 +117,7 @@ def _of_checkpoint(
 
 
 def _standing(
-    work: Work, known: Sequence[StoredResult], manifests: dict[str, Manifest], store: ArtifactStore
+    work: Work, known: Sequence[Stored], manifests: dict[str, Manifest], store: ArtifactStore
 ) -> tuple[str, str]:
     """The key of the result that stands, "" if none does; and why not."""
     config = work.config.model_dump(mode="json")
@@ -107,7 +125,7 @@ def _standing(
     if not found:
         return "", NO_RESULT
     files = _benchmark_files(store, work.inputs, found[0].row.benchmark)
-    checks: dict[str, Callable[[StoredResult], bool]] = {
+    checks: dict[str, Callable[[Stored], bool]] = {
         DATA: lambda each: _benchmark_files(store, manifests[each.origin.lineage].inputs, each.row.benchmark) == files,
         SCORER: lambda each: _scorer(each.row) == _scorer_now(each.row.benchmark),
         CODE: lambda each: _is_of_this_code(each.row, manifests[each.origin.lineage]),
@@ -123,7 +141,7 @@ def _settings_of(manifest: Manifest) -> dict[str, object]:
     return {name: value for name, value in manifest.config.items() if name != "code"}
 
 
-def _scorer(row: ResultRow) -> tuple[int, int]:
+def _scorer(row: ResultRow | FailedSeed) -> tuple[int, int]:
     return row.benchmark_version, row.scorer_version
 
 
@@ -134,17 +152,17 @@ def _scorer_now(benchmark: str) -> tuple[int, int]:
     return benchmark_named(benchmark).version, SCORER_VERSION
 
 
-def _is_of_this_code(row: ResultRow, manifest: Manifest) -> bool:
-    from evaluation.results import code_digest
+def _is_of_this_code(row: ResultRow | FailedSeed, manifest: Manifest) -> bool:
+    from evaluation.code_digest import code_digest
 
-    return row.code == code_digest() and manifest.version == stages.load(manifest.stage).version
+    return row.code == code_digest(row.benchmark) and manifest.version == stages.load(manifest.stage).version
 
 
 def _again(work: Work) -> Work:
     """The same work under another key: that of this code."""
-    from evaluation.results import code_digest
+    from evaluation.code_digest import code_digest
 
-    config = work.config.model_copy(update={"code": code_digest()})
+    config = work.config.model_copy(update={"code": code_digest(first_part(work.unit))})
     return Work(work.stage, work.unit, config, work.inputs, stages.load(work.stage).key(config, work.unit, work.inputs))
 
 
@@ -152,7 +170,8 @@ def _benchmark_files(store: ArtifactStore, inputs: Iterable[str], benchmark: str
     """name -> SHA-256 of the benchmark's files among those that a unit reads; of all where it has no folder there."""
     from evaluation.benchmarks import benchmark_named
 
-    keys = [key for key in inputs if parse_key(key)[:2] == ("ingest", "benchmarks")]
+    own_units = {("ingest", "benchmarks"), ("ingest", f"benchmarks/{benchmark}")}
+    keys = [key for key in inputs if parse_key(key)[:2] in own_units]
     files = {artifact.name: artifact.sha256 for key in keys for artifact in store.manifest(key).artifacts}
     own = {name: sha for name, sha in files.items() if name.split("/")[0] in benchmark_named(benchmark).folders}
     return own or files

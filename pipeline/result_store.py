@@ -2,7 +2,8 @@
 
 results/BENCHMARK/part-FINGERPRINT.parquet is made from the unit's manifest, its results.json and the manifests that it
 was made from, and from nothing else: recording a unit again gives the same bytes under the same name.  Seconds, date
-and hardware come from the manifest, which exists once.
+and hardware come from the manifest, which exists once.  A seed that failed to train leaves failed-FINGERPRINT.json in
+place of rows.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from pipeline.manifest import Manifest, parse_key
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from evaluation.results import ResultRow, Scored
+    from evaluation.results import FailedSeed, ResultRow, Scored
 
 FOLDER = "results"
-RESULTS, CONTRIBUTIONS, MODEL_CONFIG = "results.json", "contributions.npz", "config.json"
+RESULTS, CONTRIBUTIONS, FAILED, MODEL_CONFIG = "results.json", "contributions.npz", "failed.json", "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,10 @@ class Origin:
     `lineage` is the key of the manifest of the score, `predictions` and `contributions` those of files,
     `checkpoint_key` that of the checkpoint's manifest (`export`, or `ingest` for a model from outside).
     `checkpoint_step` (updates), `trained_tokens`, `languages`, `alpha` and `parameters` are those of pretraining; None
-    for a model from outside.  `hardware` is what the fine-tuning ran on, `seconds` its wall-clock time with all else
-    that the unit did, `written_at` its end (ISO 8601, UTC).
+    for a model from outside.  So are `release` (the name of the text's release), `batch_blocks` (blocks of an update)
+    and `only_language` (where there was one), which rows of earlier versions do not have.  `hardware` is what the
+    fine-tuning ran on, `seconds` its wall-clock time with all else that the unit did, `written_at` its end (ISO 8601,
+    UTC).
     """
 
     lineage: str = ""
@@ -45,6 +48,9 @@ class Origin:
     languages: int | None = None
     alpha: float | None = None
     parameters: int | None = None
+    release: str = ""
+    batch_blocks: int | None = None
+    only_language: str = ""
     model_family: str = ""
     vocabulary_size: int | None = None
     hidden_size: int | None = None
@@ -68,12 +74,36 @@ class StoredResult:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFailure:
+    """A seed that failed to train, and where it comes from."""
+
+    row: FailedSeed
+    origin: Origin
+
+
 def record_results(store: ArtifactStore, key: str) -> None:
-    """Write the rows of a finished unit of `evaluate`, unless they are there."""
+    """Write the rows of a finished unit of `evaluate`, or that it failed, unless they are there."""
     _, unit, mark = parse_key(key)
     place = f"{FOLDER}/{unit.split('/')[0]}/part-{mark}.parquet"
-    if not store.exists(place):
-        store.put_if_absent(place, _parquet(_rows(store, store.manifest(key))))
+    if store.exists(place):
+        return
+    manifest = store.manifest(key)
+    if is_failed(manifest):
+        store.put_if_absent(failure_place(key), _failure(store, manifest))
+    else:
+        store.put_if_absent(place, _parquet(_rows(store, manifest)))
+
+
+def is_failed(manifest: Manifest) -> bool:
+    """Whether a unit of `evaluate` has no score since its training failed."""
+    return any(artifact.name == FAILED for artifact in manifest.artifacts)
+
+
+def failure_place(key: str) -> str:
+    """Where the store says that a unit of `evaluate` failed."""
+    _, unit, mark = parse_key(key)
+    return f"{FOLDER}/{unit.split('/')[0]}/failed-{mark}.json"
 
 
 def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
@@ -87,9 +117,39 @@ def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
     known = {field.name for kind in (ResultRow, Origin) for field in fields(kind)}
     if unknown := sorted(set(wanted) - known):
         raise BadConfig(f"results have no field {', '.join(unknown)}: wanted some of {', '.join(sorted(known))}")
-    found = [_stored(row) for key in _parts(store, wanted.get("benchmark")) for row in _read(store, key)
+    keys = _recorded(store, wanted.get("benchmark"), "", ".parquet")
+    found = [_stored(row) for key in keys for row in _read(store, key)
              if all(_fits(row.get(name), value) for name, value in wanted.items())]  # fmt: skip
     return sorted(found, key=lambda each: (each.origin.written_at, each.origin.lineage))
+
+
+def read_failures(store: ArtifactStore, **wanted: object) -> list[StoredFailure]:
+    """All seeds that failed whose fields have these values, oldest first; a collection means any of its values."""
+    keys = _recorded(store, wanted.get("benchmark"), "failed-", ".json")
+    stored = [json.loads(store.get(key)) for key in keys]
+    found = [_stored_failure(each) for each in stored
+             if all(_fits(each.get(name), value) for name, value in wanted.items())]  # fmt: skip
+    return sorted(found, key=lambda each: (each.origin.written_at, each.origin.lineage))
+
+
+def standing_failures(failures: Iterable[StoredFailure], results: Iterable[StoredResult]) -> list[StoredFailure]:
+    """Those that belong beside `newest(results)`: made alike or later, and without a later score of the same seed.
+
+    Both oldest first; `results` are all of the same checkpoints and benchmarks.
+    """
+    failed = list(failures)
+    made = {_group(each): _identity(each) for each in failed}
+    scored: dict[tuple[object, ...], str] = {}
+    for each in results:
+        made[_group(each)] = _identity(each)
+        scored[_group(each)] = scored[*_group(each), each.row.seed] = each.origin.written_at
+    standing: dict[tuple[object, ...], StoredFailure] = {}
+    for failure in failed:
+        group, seed, at = _group(failure), failure.row.seed, failure.origin.written_at
+        alike, later = _identity(failure) == made[group], at > scored.get(group, "")
+        if (alike or later) and at >= scored.get((*group, seed), ""):
+            standing[*group, seed] = failure
+    return list(standing.values())
 
 
 def newest(results: Iterable[StoredResult]) -> list[StoredResult]:
@@ -105,11 +165,11 @@ def newest(results: Iterable[StoredResult]) -> list[StoredResult]:
     return list(last.values())
 
 
-def _group(each: StoredResult) -> tuple[str, ...]:
+def _group(each: StoredResult | StoredFailure) -> tuple[str, ...]:
     return each.origin.checkpoint_name, each.row.benchmark, each.row.setting, each.row.selection
 
 
-def _identity(each: StoredResult) -> tuple[object, ...]:
+def _identity(each: StoredResult | StoredFailure) -> tuple[object, ...]:
     row = each.row
     return row.checkpoint, row.data, row.config, row.code, row.scorer_version, row.benchmark_version
 
@@ -134,21 +194,32 @@ def with_contributions(store: ArtifactStore, results: Sequence[StoredResult]) ->
 def _rows(store: ArtifactStore, manifest: Manifest) -> list[dict[str, Any]]:
     from evaluation.results import row_of
 
-    shared = _of_model(store, manifest) | {
-        "lineage": manifest.key,
-        "contributions": manifest.artifact(CONTRIBUTIONS).key,
-        "finetuning": str(manifest.config.get("finetuning", "")),
-        "code_version": manifest.code_version,
-        "hardware": manifest.hardware,
-        "seconds": manifest.seconds,
-        "written_at": manifest.written_at,
-    }
+    shared = _of_unit(store, manifest) | {"contributions": manifest.artifact(CONTRIBUTIONS).key}
     rows = map(row_of, json.loads(store.get(manifest.artifact(RESULTS).key)))
     predictions = {artifact.name: artifact.key for artifact in manifest.artifacts}
     return [
         asdict(row) | asdict(Origin(**shared, predictions=predictions[f"predictions-{row.language}.jsonl"]))
         for row in rows
     ]
+
+
+def _failure(store: ArtifactStore, manifest: Manifest) -> bytes:
+    from evaluation.results import failed_of
+
+    failed = failed_of(json.loads(store.get(manifest.artifact(FAILED).key)))
+    stated = asdict(failed) | asdict(Origin(**_of_unit(store, manifest)))
+    return (json.dumps(stated, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _of_unit(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
+    return _of_model(store, manifest) | {
+        "lineage": manifest.key,
+        "finetuning": str(manifest.config.get("finetuning", "")),
+        "code_version": manifest.code_version,
+        "hardware": manifest.hardware,
+        "seconds": manifest.seconds,
+        "written_at": manifest.written_at,
+    }
 
 
 def _of_model(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
@@ -166,11 +237,11 @@ def _of_model(store: ArtifactStore, manifest: Manifest) -> dict[str, Any]:
     }
     for parent in checkpoint.inputs:
         if parse_key(parent)[0] == "pretrain":
-            found |= _of_pretraining(store.manifest(parent))
+            found |= _of_pretraining(store, store.manifest(parent))
     return found
 
 
-def _of_pretraining(pretrain: Manifest) -> dict[str, Any]:
+def _of_pretraining(store: ArtifactStore, pretrain: Manifest) -> dict[str, Any]:
     encoded = {parse_key(key)[1].split("/")[0] for key in pretrain.inputs if parse_key(key)[0] == "encode"}
     return {
         "checkpoint_step": pretrain.counts.get("updates"),
@@ -178,7 +249,20 @@ def _of_pretraining(pretrain: Manifest) -> dict[str, Any]:
         "parameters": pretrain.counts.get("parameters"),
         "alpha": pretrain.config.get("alpha"),
         "languages": len(encoded),
+        "release": _release_of(store, pretrain),
+        "batch_blocks": pretrain.config.get("batch_blocks"),
+        "only_language": "".join(encoded) if len(encoded) == 1 else "",
     }
+
+
+def _release_of(store: ArtifactStore, pretrain: Manifest) -> str:
+    """The release that was trained on: its own where one was named, else the vocabulary's; "" if it had none."""
+    vocabularies = [key for key in pretrain.inputs if parse_key(key)[0] == "train_vocabulary" and store.exists(key)]
+    for inputs in (pretrain.inputs, *(store.manifest(key).inputs for key in vocabularies)):
+        for stage, unit, _ in map(parse_key, inputs):
+            if stage == "publish":
+                return unit
+    return ""
 
 
 def checkpoint_of(inputs: Iterable[str]) -> str:
@@ -205,9 +289,11 @@ def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _parts(store: ArtifactStore, benchmark: object) -> list[str]:
+def _recorded(store: ArtifactStore, benchmark: object, start: str, end: str) -> list[str]:
+    """The keys below results/ whose last part begins and ends so."""
     prefix = f"{FOLDER}/{benchmark}/" if isinstance(benchmark, str) else f"{FOLDER}/"
-    return [key for key in store.list(prefix) if key.endswith(".parquet")]
+    found = ((key, key.rpartition("/")[2]) for key in store.list(prefix))
+    return [key for key, name in found if name.startswith(start) and name.endswith(end)]
 
 
 def _read(store: ArtifactStore, key: str) -> list[dict[str, Any]]:
@@ -224,6 +310,13 @@ def _stored(row: dict[str, Any]) -> StoredResult:
 
     own = {field.name: row[field.name] for field in fields(Origin) if field.name in row}
     return StoredResult(row_of({name: value for name, value in row.items() if name not in own}), Origin(**own))
+
+
+def _stored_failure(stored: dict[str, Any]) -> StoredFailure:
+    from evaluation.results import failed_of
+
+    own = {field.name: stored[field.name] for field in fields(Origin) if field.name in stored}
+    return StoredFailure(failed_of(stored), Origin(**own))
 
 
 def _fits(found: object, wanted: object) -> bool:

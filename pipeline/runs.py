@@ -13,9 +13,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from pipeline.checkpoint_source import PATTERN, UNITS
+from pipeline.checkpoint_source import PATTERN, UNITS, ScoredName
 from pipeline.errors import BadConfig
-from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, CheckpointName, Languages, ReleaseName
+from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, Languages, ReleaseName
 from pipeline.stage import StageConfig
 from pipeline.stages.choose_cut_offs import ChooseCutOffsConfig
 from pipeline.stages.deduplicate import DeduplicateConfig
@@ -216,8 +216,8 @@ class EvaluateSettings(EvaluateChoices):
 class ReevaluateSettings(EvaluateChoices):
     """Checkpoints to score again, and what counts as a regression."""
 
-    checkpoints: tuple[CheckpointName, ...] = Field(
-        default=(), max_length=100, description="checkpoints, NAME or NAME@UPDATE; empty: the one that was made last"
+    checkpoints: tuple[ScoredName, ...] = Field(
+        default=(), max_length=100, description="names of scored models (`xlmr report`); empty: the store's latest"
     )
     seeds: tuple[int, ...] = Field(
         default=(1, 2, 3),
@@ -335,7 +335,7 @@ RELEASE = Run(
     "runs must have finished.",
     ReleaseSettings,
     ("ingest", "index_benchmarks", "find_copies", "list_hosts", "find_removals", "regroup", "publish"),
-    ("benchmarks",),
+    ("benchmarks", "benchmarks/"),
     {"Release": ("release", "dumps", "languages"), "Documents": ("near_duplicates", "decontaminate")},
     through=("summarize",),
 )
@@ -367,7 +367,7 @@ EVALUATE = Run(
     "Fine-tune one exported model on each benchmark and seed, score it with the official metrics, and write a report.",
     EvaluateSettings,
     ("ingest", "evaluate", "report"),
-    ("benchmarks", UNITS),
+    ("benchmarks", "benchmarks/", UNITS),
     {"Checkpoint": ("checkpoint",), "Benchmarks": ("benchmarks", "seeds", "finetuning")},
     through=("export", "pretrain", "train_vocabulary"),
 )
@@ -378,7 +378,7 @@ REEVALUATE = Run(
     "the last results of its name.",
     ReevaluateSettings,
     ("ingest", "evaluate"),
-    ("benchmarks",),
+    ("benchmarks", "benchmarks/"),
     {"Checkpoints": ("checkpoints",), "Benchmarks": ("benchmarks", "seeds", "finetuning"),
      "Regressions": ("significance", "margin", "accept_regressions")},
 )  # fmt: skip
@@ -389,7 +389,7 @@ END_TO_END = Run(
     EndToEndSettings,
     ("ingest", "train_lid", "train_lm", *CORPUS.stages[1:], *RELEASE.stages[1:], *VOCABULARY.stages, *PRETRAIN.stages,
      *EVALUATE.stages[1:]),
-    (*LANGUAGE_MODELS.ingests, "second-identifier", "cut-offs", "filters", "benchmarks"),
+    (*LANGUAGE_MODELS.ingests, "second-identifier", "cut-offs", "filters", "benchmarks", "benchmarks/"),
     {"Corpus": ("dumps", "languages", "segments", "release"), "Vocabulary": ("vocabulary_size", "alpha"),
      "Model": ("model", "steps", "batch_blocks"), "Evaluation": ("benchmarks", "seeds")},
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import MissingArtifact
 from pipeline.models_reader import Checkpoint, ModelsReader
-from pipeline.result_store import StoredResult, newest
+from pipeline.result_store import StoredFailure, StoredResult, newest, standing_failures
 from pipeline.verdicts import Change
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Score:
     change: Change | None
     flags: tuple[str, ...]
     lineage: tuple[str, ...]
+    failed: int = 0  # seeds without a score
+    collapsed: int = 0  # seeds whose score says that nothing was learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class BenchmarkScores:
     paper_mean: float | None
     scored_at: str
     scores: tuple[Score, ...]
+    failures: tuple[str, ...] = ()  # of each seed that failed: which, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,34 +114,38 @@ def scores_of(
     for each in own:
         row = each.row
         groups.setdefault((row.benchmark, row.setting, row.selection, row.metric), []).append(each)
-    return tuple(_benchmark_scores(found, known) for found in groups.values())
+    failures = standing_failures(reader.failures_of(checkpoint.key), reader.results_of(checkpoint.key))
+    return tuple(_benchmark_scores(found, known, failures) for found in groups.values())
 
 
 def _benchmark_scores(
-    found: Sequence[StoredResult], changes: Mapping[tuple[str, str, str, str], Change]
+    found: Sequence[StoredResult],
+    changes: Mapping[tuple[str, str, str, str], Change],
+    failures: Sequence[StoredFailure],
 ) -> BenchmarkScores:
     from evaluation.benchmarks import benchmark_named
-    from evaluation.results import summarise
+    from evaluation.summaries import summarise
 
     first = found[0].row
     by_place: dict[tuple[str, ...], list[StoredResult]] = {}
     for each in found:
         by_place.setdefault(each.row.place, []).append(each)
+    lost = [each.row for each in failures if each.row.place == first.place[:3]]
     scores = []
-    for summary in summarise(each.row for each in found):
+    for summary in summarise((each.row for each in found), lost):
         own = by_place[summary.place]
         row = own[-1].row
         scores.append(Score(
             row.language, summary.mean, summary.deviation, summary.seeds, row.examples, row.chance, row.baseline,
             row.paper, changes.get((row.benchmark, row.setting, row.metric, row.language)),
             tuple(dict.fromkeys(flag for each in own for flag in each.row.flags)),
-            tuple(each.origin.lineage for each in own),
+            tuple(each.origin.lineage for each in own), summary.failed, summary.collapsed,
         ))  # fmt: skip
     paper = [score.paper for score in scores if score.paper is not None]
     return BenchmarkScores(
         first.benchmark, benchmark_named(first.benchmark).title, first.setting, first.selection, first.metric,
         first.headline, fmean(score.mean for score in scores), fmean(paper) if paper else None,
-        max(each.origin.written_at for each in found), tuple(scores),
+        max(each.origin.written_at for each in found), tuple(scores), tuple(each.told() for each in lost),
     )  # fmt: skip
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 
 from ccnet.languages import LANGUAGES
 from pipeline.stage import StageConfig
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}$"
 CHECKPOINT_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,39}(@\d{1,8})?$"  # a milestone is NAME@UPDATE
-CheckpointName = Annotated[str, StringConstraints(pattern=CHECKPOINT_PATTERN)]
 CRAWL_PATTERN = r"^CC-MAIN-\d{4}(-\d{2}|-\d{4})?$"  # year and week; the dumps of 2008 to 2012 are named otherwise
 Bucket = Literal["head", "middle", "tail", "all"]
 BUCKETS: tuple[Bucket, ...] = ("head", "middle", "tail", "all")

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import CorruptArtifact, MissingArtifact
-from pipeline.result_store import StoredResult, newest, read_results, with_contributions
+from pipeline.failed_seeds import failed_by_place, told_failed
+from pipeline.result_store import (
+    StoredFailure,
+    StoredResult,
+    newest,
+    read_failures,
+    read_results,
+    with_contributions,
+)
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -45,6 +53,8 @@ class Change(BaseModel):
     examples: int
     seeds_a: int
     seeds_b: int
+    failed_a: int = 0
+    failed_b: int = 0
 
 
 class Verdict(BaseModel):
@@ -107,10 +117,16 @@ def judge(
         "judged_at": datetime.now(UTC).isoformat(timespec="seconds"), "present": tuple(sorted(keys)),
         "last": tuple(sorted({each.origin.lineage for each in theirs})), "accepted": accepted,
     }  # fmt: skip
-    if not theirs:
-        verdict = Verdict(status="first results", **common)
+    failures = read_failures(store, checkpoint_name=checkpoint)
+    failed = [each for each in failures if each.origin.lineage in keys]
+    alike = {(_settings(each), _made(each)) for each in theirs}
+    before = [each for each in failures if (_settings(each), _made(each)) in alike]
+    if theirs:
+        found, notes = compared(store, theirs, ours, significance, margin, (before, failed))
+        verdict = Verdict(**common, **_compared(found, notes))
     else:
-        verdict = Verdict(**common, **_compared(store, ours, theirs, significance, margin))
+        status: Status = "first results" if ours else "not comparable"
+        verdict = Verdict(status=status, notes=tuple(_told(failed, ours)), **common)
     store.put(_place(checkpoint), (verdict.model_dump_json(indent=1) + "\n").encode())
     return verdict
 
@@ -142,8 +158,9 @@ def compared(
     b: Sequence[StoredResult],
     significance: float = 0.05,
     margin: float = 0.0,
+    failed: tuple[Sequence[StoredFailure], Sequence[StoredFailure]] = ((), ()),
 ) -> tuple[Comparison | None, list[str]]:
-    """b against a in all benchmarks that can be compared; and why others cannot."""
+    """b against a in all benchmarks that can be compared; and why others cannot.  `failed`: seeds without a score."""
     from evaluation.compare import compare
     from evaluation.records import DataError
 
@@ -159,18 +176,19 @@ def compared(
     if not usable:
         return None, notes
     ours, theirs = ([each for each in side if each.row.benchmark in usable] for side in sides)
-    found = compare(ours, theirs, alpha=significance, margin=margin)
+    lost = tuple([each.row for each in side] for side in failed)
+    found = compare(ours, theirs, alpha=significance, margin=margin, failed=(lost[0], lost[1]))
     return found, [*notes, *found.notes]
 
 
-def _compared(
-    store: ArtifactStore,
-    ours: Sequence[StoredResult],
-    theirs: Sequence[StoredResult],
-    significance: float,
-    margin: float,
-) -> dict[str, Any]:
-    found, notes = compared(store, theirs, ours, significance, margin)
+def _told(failed: Sequence[StoredFailure], scored: Sequence[StoredResult]) -> list[str]:
+    """A line on each benchmark of which a seed failed."""
+    seeds = {(each.origin.checkpoint_name, *each.row.place[:3], each.row.seed) for each in scored}
+    return [told_failed(some, sum(each[:-1] == place for each in seeds))
+            for place, some in failed_by_place(failed).items()]  # fmt: skip
+
+
+def _compared(found: Comparison | None, notes: Sequence[str]) -> dict[str, Any]:
     if found is None:
         return {"status": "not comparable", "notes": tuple(notes)}
     told = json.loads(json.dumps(found.to_json()))
@@ -192,11 +210,11 @@ def _last_before(ours: Sequence[StoredResult], known: Sequence[StoredResult]) ->
     return [each for found in last.values() for each in found]
 
 
-def _settings(each: StoredResult) -> tuple[str, ...]:
+def _settings(each: StoredResult | StoredFailure) -> tuple[str, ...]:
     return each.row.benchmark, each.row.setting, each.row.selection, each.row.config
 
 
-def _made(each: StoredResult) -> Made:
+def _made(each: StoredResult | StoredFailure) -> Made:
     row = each.row
     return each.origin.checkpoint_key, row.data, row.code, row.benchmark_version, row.scorer_version
 

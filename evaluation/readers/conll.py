@@ -12,7 +12,7 @@ from evaluation.records import DataError, Tagged
 DOCUMENT_START = "-DOCSTART-"
 # Only these part columns: a no-break space, U+0085 or U+2028 is part of a word.
 BETWEEN_COLUMNS = re.compile(r"[ \t]+")
-WIKIANN_PREFIX = re.compile(r"[a-z][a-z-]{1,11}:(?=.)")
+WIKIANN_PREFIX = re.compile(r"[a-z][a-z-]{1,11}:")
 # Universal NER: neither counts as an entity (its own conversion does the same).
 NO_ENTITY_TYPES = ("OTH", "O")
 
@@ -33,6 +33,8 @@ def read_conll(path: Path, types: Sequence[str], *, word: int = 0, tag: int = -1
     tags: list[str] = []
     for number, line in [*lines_of(path, latin_1=True), (0, "")]:
         columns = _columns(line)
+        if not word and line[:1] in (" ", "\t") and len(columns) == 1 and columns[0] in allowed:
+            columns = ["", *columns]  # MasakhaNER 2.0's Xhosa and XTREME's PAN-X have such lines: an empty word
         if word and line.startswith("#"):
             continue
         if not columns or columns[0] == DOCUMENT_START:

@@ -12,6 +12,16 @@ from evaluation.records import DataError
 log = logging.getLogger(__name__)
 SHOWN_PLACES = 5
 REPLACEMENT = "\ufffd"
+# How files begin that stand in a benchmark file's place.
+NOT_DATA = {
+    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer: wanted the file itself (git lfs pull)",
+    b"<!doctype html": "an HTML page: wanted the file itself",
+    b"<html": "an HTML page: wanted the file itself",
+    b"\xff\xfe": "UTF-16: wanted UTF-8",
+    b"\xfe\xff": "UTF-16: wanted UTF-8",
+    b"PK\x03\x04": "a zip archive: wanted the file in it",
+    b"\x1f\x8b": "a gzip archive: wanted the file in it",
+}
 
 
 class Problems:
@@ -47,11 +57,11 @@ def benchmark_folder(data: Path, names: Sequence[str]) -> Path:
 
 
 def find(folder: Path, *names: str) -> Path | None:
-    """The first of the names that lies in the folder or below it; upper and lower case are equal.
+    """The first of the names that lies in the folder or below it; upper and lower case are equal; no hidden file.
 
     Among files of one name the one with the fewest folders above it is taken.
     """
-    below = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (len(path.parts), path))
+    below = sorted((path for path in folder.rglob("*") if _is_shown(path)), key=lambda path: (len(path.parts), path))
     for name in names:
         parts = tuple(part.lower() for part in Path(name).parts)
         for path in below:
@@ -69,16 +79,34 @@ def need(folder: Path, *names: str) -> Path:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """Files in the folder or below whose name fits the pattern, in the order of their names."""
-    return sorted((path for path in folder.rglob(pattern) if path.is_file()), key=lambda path: (path.name, path))
+    """Files in the folder or below whose name fits the pattern, in the order of their names; no hidden file."""
+    return sorted((path for path in folder.rglob(pattern) if _is_shown(path)), key=lambda path: (path.name, path))
+
+
+def _is_shown(path: Path) -> bool:
+    """A file, and not one such as macOS's `._eng_Latn.jsonl` in unpacked archives."""
+    return path.is_file() and not path.name.startswith(".")
+
+
+def by_language(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Language -> its file.  Raises DataError where a language has two, as in two releases below one folder."""
+    files: dict[str, Path] = {}
+    for language, path in found:
+        if language in files:
+            raise DataError(f"{path}: {files[language]} is also {language}: wanted one of them in this folder")
+        files[language] = path
+    return files
 
 
 def read_text(path: Path, *, latin_1: bool = False) -> str:
-    """UTF-8 with or without a mark.  A broken byte becomes U+FFFD and is logged.
+    """UTF-8 with or without a mark.  A broken byte becomes U+FFFD and is logged.  Raises DataError for what is no text.
 
     With `latin_1`, a file that has more broken bytes than UTF-8 letters is Latin-1 (CoNLL as first published).
     """
     data = path.read_bytes()
+    for beginning, said in NOT_DATA.items():
+        if data[: len(beginning)].lower() == beginning.lower():
+            raise DataError(f"{path} line 1: {said}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -26,7 +26,7 @@ def read_squad(path: Path, *, train: bool = False, left_out: Counter[str] | None
             for qa in paragraph["qas"]
         ]
         questions = [_question(context, qa) for context, qa in found]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: {error!r}: wanted SQuAD v1.1's JSON") from error
     if not questions:
         raise DataError(f"{path}: no question: wanted SQuAD v1.1's JSON")

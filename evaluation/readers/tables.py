@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal, TypeVar
 from evaluation.readers.folders import Problems, lines_of
 from evaluation.records import Classified, DataError
 
-Quoting = Literal["never", "csv"]
+Quoting = Literal["never", "csv", "records"]
 Held = TypeVar("Held")
 
 
@@ -26,8 +27,12 @@ def read_rows(path: Path, columns: int, quoting: Quoting) -> list[Row]:
 
     `never`: a quotation mark is a character (GLUE, XNLI).  `csv`: fields that csv.writer quoted are unquoted, others
     keep their marks, so that a file with lone marks loses no row (XTREME's files are written both ways).
+    `records`: as csv.writer writes, so that a quoted field may hold line feeds and tabs (Belebele's training set).
     """
-    rows = [Row(number, tuple(line.split("\t"))) for number, line in lines_of(path) if line.strip(" \t\r")]
+    if quoting == "records":
+        rows = _records(path)
+    else:
+        rows = [Row(number, tuple(line.split("\t"))) for number, line in lines_of(path) if line.strip(" \t\r")]
     if quoting == "csv":
         every = all(_is_quoted(value) for row in rows for value in row.values)
         rows = [Row(row.line, tuple(_unquoted(value, every) for value in row.values)) for row in rows]
@@ -39,6 +44,31 @@ def read_rows(path: Path, columns: int, quoting: Quoting) -> list[Row]:
     if not rows:
         raise DataError(f"{path}: no row: wanted {columns} columns")
     return rows
+
+
+def _records(path: Path) -> list[Row]:
+    """Lines until the marks pair, then the fields; a record's line is its first.  Raises DataError."""
+    rows, held, first = list[Row](), list[str](), 0
+    marks = 0
+    for number, line in lines_of(path):
+        first = first if held else number
+        held.append(line)
+        marks += line.count('"')
+        if marks % 2:
+            continue
+        if "".join(held).strip(" \t\r"):
+            rows.append(Row(first, _fields(path, first, "\n".join(held))))
+        held.clear()
+    if held:
+        raise DataError(f"{path} line {first}: a quotation mark that nothing closes")
+    return rows
+
+
+def _fields(path: Path, line: int, record: str) -> tuple[str, ...]:
+    try:
+        return tuple(next(csv.reader([record.replace("\r", " ")], delimiter="\t", strict=True)))
+    except csv.Error as error:
+        raise DataError(f"{path} line {line}: {error}: wanted fields as csv.writer quotes them") from error
 
 
 def _is_quoted(value: str) -> bool:
@@ -61,8 +91,8 @@ def read_table(
     left_out: Counter[str] | None = None,
 ) -> list[tuple[int, dict[str, str]]]:
     """(line, column name -> value).  A row shorter than its header is an error, or is counted in `left_out`."""
-    lines = [(number, line) for number, line in lines_of(path) if line.strip(" \t\r")]
-    header = lines[0][1].split("\t") if lines else []
+    lines = (line for _, line in lines_of(path) if line.strip(" \t\r"))
+    header = next(lines, "").split("\t")
     missing = [name for name in wanted if name not in header]
     if missing:
         raise DataError(f"{path} line 1: header {', '.join(header)}: wanted also {', '.join(missing)}")

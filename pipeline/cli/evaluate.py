@@ -19,9 +19,10 @@ from pipeline.cli.options import (
     with_options,
 )
 from pipeline.cli.run import help_of_run, stage_options, start
-from pipeline.deployment import Deployment
+from pipeline.deployment import OFFICIAL, Deployment
 from pipeline.errors import BadConfig
 from pipeline.hub import SCHEME, at_commit
+from pipeline.needs import BENCHMARKS
 from pipeline.runs import EVALUATE
 from pipeline.source_digest import digest_of
 
@@ -29,6 +30,7 @@ HELP = help_of_run(
     EVALUATE,
     "xlmr evaluate --checkpoint cc100-base --benchmark xnli --seeds 5 --set finetuning=paper",
     "xlmr evaluate --checkpoint hf://FacebookAI/xlm-roberta-base --benchmark ner --data benchmarks --store var/store",
+    "xlmr evaluate --checkpoint cc100-base --benchmark xquad --data official",
     more="The checkpoint is a name in the store or the URI of its manifest, or any Hugging Face encoder: a folder, or "
     "a model of the hub. One from outside is copied into the store. The report is of this checkpoint alone; "
     "`xlmr report` shows all.",
@@ -39,7 +41,9 @@ HELP = help_of_run(
 @click.option("--checkpoint", metavar="NAME|URI|FOLDER|hf://ID", help="what to evaluate")
 @click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME", help="what to score it on; may be repeated")
 @click.option("--setting", metavar="NAME", help="what is trained on: transfer, translate-train-all, each, all …")
-@click.option("--data", type=click.Path(path_type=Path), help="folder of the benchmarks' published files")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="folder of the benchmarks' published files; official: download them"
+)
 @click.option("--seeds", type=click.IntRange(1, 20), metavar="N", help="fine-tune with seeds 1 to N")
 @click.option("--finetuning", metavar="PRESET", help="numbers of fine-tuning: tiny, small, paper …")
 @with_options(settings_options, place_options, stage_options, run_options)
@@ -65,11 +69,14 @@ def evaluate(
 
 
 def _with_data(deployment: Deployment, data: Path) -> Deployment:
-    """The folder in place of the deployment's, with its digest, so that changed files are new work."""
+    """The folder in place of the deployment's, with its digest, so that changed files are new work; or `official`."""
+    if str(data) == OFFICIAL:
+        digests = {unit: sha256 for unit, sha256 in deployment.digests.items() if unit != BENCHMARKS}
+        return deployment.model_copy(update={"benchmark_data": OFFICIAL, "digests": digests})
     folder = data.expanduser().resolve()
     if not folder.is_dir():
         raise BadConfig(f"{folder}: no such folder: --data wants the folder of the benchmarks' published files")
-    digests = deployment.digests | {"benchmarks": digest_of(folder)}
+    digests = deployment.digests | {BENCHMARKS: digest_of(folder)}
     return deployment.model_copy(update={"benchmark_data": str(folder), "digests": digests})
 
 

@@ -87,7 +87,8 @@ def read_deployment(deployment_file: Path | None, places: tuple[str, ...], store
 
 def _replaced(unit: str, given: Mapping[str, Any]) -> bool:
     """Whether another source was named for what has this digest."""
-    name = {"benchmarks": "benchmark_data"}.get(unit, unit.split("/")[0].replace("-", "_"))
+    kind = unit.split("/")[0]
+    name = {"benchmarks": "benchmark_data"}.get(kind, kind.replace("-", "_"))
     return name in given
 
 

@@ -31,14 +31,16 @@ def reevaluate(
     """Score checkpoints again where something changed, and compare.
 
     Scores what has no result yet, or whose data, scorer or code has changed since, and compares each CHECKPOINT
-    (without one: the latest) with the last results of its name. The verdict is kept in the store. Exit status 1: a
-    regression beyond noise.
+    (without one: the store's own latest) with the last results of its name. A model from outside is named as `xlmr
+    report` shows it. The verdict is kept in the store. Exit status 1: a regression beyond noise.
 
     \b
     Example: xlmr reevaluate cc100-base --set benchmarks=xnli,ner --set seeds=1,2,3
+             xlmr reevaluate FacebookAI/xlm-roberta-base --set benchmarks=xnli
              xlmr reevaluate --dry-run
     Settings: xlmr settings reevaluate
     """
+    from pipeline.failed_seeds import check_scored
     from pipeline.follow import Follower
     from pipeline.reevaluation import chosen_checkpoints, take_in_data, wanted
     from pipeline.runner import run_plan
@@ -78,6 +80,8 @@ def reevaluate(
             click.echo(verdict.told())
     if any(verdict.fails for verdict in verdicts):
         raise click.exceptions.Exit(EXIT_REGRESSION)
+    for name in found:
+        check_scored(store, [each.work.key for each in every if each.checkpoint == name])
 
 
 def _table(verdict: Any) -> Table:

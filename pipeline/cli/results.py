@@ -17,7 +17,7 @@ from pipeline.errors import BadInput, MissingArtifact
 from pipeline.stages.evaluate import KNOWN_BENCHMARKS
 
 if TYPE_CHECKING:
-    from evaluation.results import Scored
+    from evaluation.results import FailedSeed, Scored
 
 EXIT_REGRESSION = 1
 
@@ -64,30 +64,38 @@ def compare(a: str, b: str, alpha: float, margin: float, fail_on_regression: boo
     """
     from evaluation.compare import compare as compare_rows
 
-    found = _told(lambda: compare_rows(*(_scored(each, where) for each in (a, b)), alpha=alpha, margin=margin))
+    (ours, lost_a), (theirs, lost_b) = (_scored(each, where) for each in (a, b))
+    found = _told(lambda: compare_rows(ours, theirs, alpha=alpha, margin=margin, failed=(lost_a, lost_b)))
     told: dict[str, Any] = found.to_json()
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:
-        Console().print(_table(told))
+        Console().print(_table(told, f"{b} (B) against {a} (A)"))
+        for note in told["notes"]:
+            click.echo(note)
     if told["regression"] and fail_on_regression:
         raise click.exceptions.Exit(EXIT_REGRESSION)
 
 
-def _scored(named: str, where: dict[str, Any]) -> list[Scored]:
-    """The results below a folder, else the newest ones of a checkpoint of the store."""
-    from evaluation.results import read_results_below
-    from pipeline.result_store import newest, read_results, with_contributions
+def _scored(named: str, where: dict[str, Any]) -> tuple[list[Scored], list[FailedSeed]]:
+    """The results below a folder, else the newest ones of a checkpoint of the store; and the seeds that failed."""
+    from evaluation.results import read_failed_below, read_results_below
+    from pipeline.result_store import newest, read_failures, read_results, standing_failures, with_contributions
 
     if Path(named).is_dir():
-        return read_results_below(Path(named))
+        found: tuple[list[Scored], list[FailedSeed]]
+        found = _told(lambda: (read_results_below(Path(named)), read_failed_below(Path(named))))
+        return found
     store = store_of(where)
-    results = newest(read_results(store, checkpoint_name=named))
-    if not results:
+    every = read_results(store, checkpoint_name=named)
+    failures = standing_failures(read_failures(store, checkpoint_name=named), every)
+    if not every:
+        lost = "".join(f"; {each.row.benchmark} {each.row.told()}" for each in failures)
         raise MissingArtifact(
-            f"{named}: no such folder, and {store.root} has no score of a checkpoint of that name: see `xlmr report`"
+            f"{named}: no such folder, and {store.root} has no score of a checkpoint of that name{lost}: "
+            "see `xlmr report`"
         )
-    return with_contributions(store, results)
+    return with_contributions(store, newest(every)), [each.row for each in failures]
 
 
 choice_options = [
@@ -148,19 +156,18 @@ def export_results(
     from pipeline.every_eval_ever import documents, write_documents
 
     store = store_of(where)
-    results = standing_results(store, checkpoints, benchmarks)
-    for path in write_documents(_told(lambda: documents(store, results, organization)), folder):
+    results, failures = standing_results(store, checkpoints, benchmarks)
+    for path in write_documents(_told(lambda: documents(store, results, organization, failures)), folder):
         click.echo(path)
 
 
-def _table(told: dict[str, Any]) -> Table:
-    table = Table(title="B against A")
+def _table(told: dict[str, Any], title: str) -> Table:
+    table = Table(title=title)
     for name in ("benchmark", "language", "metric", "difference", "interval", "verdict"):
         table.add_column(name)
     for row in told["differences"]:
         table.add_row(row["benchmark"], row["language"], row["metric"], f"{row['difference']:+.2f}",
                       f"{row['low']:+.2f} to {row['high']:+.2f}", row["verdict"])  # fmt: skip
-    table.caption = "\n".join(told["notes"])
     return table
 
 

@@ -66,6 +66,7 @@ def start(
 ) -> None:
     """Run in-process with a bar on stderr; print the URIs of what the last stage made, unless `quiet`."""
     from pipeline.build_on import make_plan, named_manifests
+    from pipeline.failed_seeds import check_scored
     from pipeline.follow import Follower
     from pipeline.plan import select
     from pipeline.runner import run_plan
@@ -91,6 +92,8 @@ def start(
         for work in works:
             if work.stage == last:
                 click.echo(store.uri(work.key))
+    if not dry_run:
+        check_scored(store, [work.key for work in works if work.stage == "evaluate"])
 
 
 def _planned_again(run: Run, settings: RunSettings, deployment: Deployment) -> Iterator[str]:

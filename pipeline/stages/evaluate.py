@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.draft import Draft
 from pipeline.errors import BadConfig
-from pipeline.needs import all_units, named
+from pipeline.needs import all_units, benchmark_files, named, several
+from pipeline.official_files import benchmark_manifest
 from pipeline.result_store import record_results
 from pipeline.stage import Inputs, Stage, StageConfig
+
+if TYPE_CHECKING:
+    from evaluation.settings import FinetuneConfig
+
+log = logging.getLogger(__name__)
 
 Benchmark = Literal[
     "xnli", "ner", "mlqa", "mnli", "qnli", "qqp", "sst2", "mrpc", "stsb", "rte", "americasnli", "pawsx", "panx",
@@ -22,9 +30,9 @@ BENCHMARKS: tuple[Benchmark, ...] = ("xnli", "ner", "mlqa", "sst2")  # those of 
 
 
 class FinetuningChoices(StageConfig):
-    finetuning: Literal["tiny", "small", "paper", "xtreme"] = Field(
+    finetuning: Literal["tiny", "small", "paper", "xtreme", "euroeval"] = Field(
         default="tiny",
-        description="fine-tuning settings: the paper's, XTREME's, or short ones for tiny and small models",
+        description="fine-tuning settings: the paper's, XTREME's, EuroEval's, or short ones for tiny and small models",
     )
     learning_rates: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(), max_length=10, description="learning rates to try; the best by the dev sets is taken; empty: the "
@@ -35,6 +43,16 @@ class FinetuningChoices(StageConfig):
     ] = Field(default="default", description="what is trained on; default: each benchmark's first (docs/evaluation.md)")
     selection: Literal["default", "source", "joint", "per-language"] = Field(
         default="default", description="dev sets that choose the epoch; default: as the benchmark setting has it"
+    )
+    finetuning_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        exclude_if=lambda value: value == "auto",
+        description="bfloat16: of products, not of weights; auto: bfloat16 on a GPU, float32 on a processor",
+    )
+    finetuning_compile: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="fine-tune with torch.compile: faster on a GPU after some minutes of compiling",
     )
 
 
@@ -53,24 +71,39 @@ def unit_of(benchmark: str, seed: int) -> str:
 
 
 def evaluate(config: EvaluateConfig, inputs: Inputs, draft: Draft) -> None:
+    """A seed whose loss or logits are no numbers ends as a finished unit too, with failed.json in place of results:
+    trained again it would fail again, and what reads the unit must count it."""
+    from evaluation.code_digest import code_digest
     from evaluation.finetune import run
     from evaluation.hardware import hardware
-    from evaluation.presets import preset
-    from evaluation.results import code_digest
+    from evaluation.tuning import DivergedError
 
-    if config.code not in ("", code_digest()):
-        raise BadConfig(f"scores of the code {config.code} were asked for, {code_digest()} is installed: plan again")
+    code = code_digest(config.benchmark)
+    if config.code not in ("", code):
+        raise BadConfig(f"scores of the code {config.code} were asked for, {code} is installed: plan again")
     checkpoint = next((m for m in inputs.of("ingest") if m.unit.startswith(UNITS)), None) or inputs.one("export")
     model = inputs.folder(checkpoint, draft.scratch("model"))
-    data = inputs.folder(inputs.named("ingest", "benchmarks"), draft.scratch("data"))
+    data = inputs.folder(benchmark_manifest(inputs, config.benchmark), draft.scratch("data"))
     output = draft.path("results.json").parent
-    chosen = (config.benchmark_setting, config.selection)
-    setting, selection = ("" if name == "default" else name for name in chosen)
-    settings = preset(config.finetuning, config.benchmark, config.seed, setting, selection, config.learning_rates)
     draft.hardware = hardware()
     state = draft.state()  # a killed task goes on after its last whole epoch
-    results = run(config.benchmark, model, data, output, settings, state.folder, state.keep)
+    try:
+        results = run(config.benchmark, model, data, output, _numbers(config), state.folder, state.keep)
+    except DivergedError as error:
+        log.error("%s failed: %s", draft.what, error)
+        draft.add({"failed_seeds": 1})
+        return
     draft.add({"results": len(results), "examples": sum(result.examples for result in results)})
+
+
+def _numbers(config: EvaluateConfig) -> FinetuneConfig:
+    from evaluation.hardware import precision_of
+    from evaluation.presets import preset
+
+    chosen = (config.benchmark_setting, config.selection)
+    setting, selection = ("" if name == "default" else name for name in chosen)
+    found = preset(config.finetuning, config.benchmark, config.seed, setting, selection, config.learning_rates)
+    return replace(found, precision=precision_of(config.finetuning_precision), compile=config.finetuning_compile)
 
 
 STAGE = Stage(
@@ -78,7 +111,7 @@ STAGE = Stage(
     version=4,
     config=EvaluateConfig,
     body=evaluate,
-    needs={"export": all_units, "ingest": named("benchmarks", UNITS)},
+    needs={"export": all_units, "ingest": several(benchmark_files, named(UNITS))},
     optional=frozenset({"export"}),  # a model from outside has none
     finished=record_results,
     packages=("torch", "sentencepiece", "numpy", "scipy"),

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.draft import Draft
+from pipeline.errors import EmptyOutput
 from pipeline.needs import all_units, first_part
 from pipeline.release import release_statistics
+from pipeline.result_store import FAILED, RESULTS, is_failed
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages import NAMES
 from pipeline.stages.train_vocabulary import SAMPLED
@@ -23,6 +25,9 @@ def report(config: ReportConfig, inputs: Inputs, draft: Draft) -> None:
     """report.json and report.html, the same on every run of the same work (speeds are in the manifests)."""
     from evaluation.report import write_report
 
+    failures = _failures(inputs)
+    if not _benchmarks(inputs):
+        raise EmptyOutput(f"no score: {_told_failures(failures)}")
     write_report(gather(inputs), draft.path("report.json").parent)
     languages = len(_corpus(inputs)) if inputs.of("publish") else 0
     draft.add({"benchmark_rows": len(_benchmarks(inputs)), "languages": languages})
@@ -31,13 +36,13 @@ def report(config: ReportConfig, inputs: Inputs, draft: Draft) -> None:
 def gather(inputs: Inputs) -> dict[str, Any]:
     """The report's content, in the shape of evaluation.report."""
     if not (inputs.of("publish") and inputs.of("pretrain")):  # an imported one, a milestone
-        return scores_alone(_benchmarks(inputs))
+        return scores_alone(_benchmarks(inputs), _failures(inputs))
     pretraining = _pretraining(inputs)
     release = inputs.one("publish")
     statistics = release_statistics(inputs)
     steps = _steps(statistics)
     return {
-        "scale": _scale(inputs, pretraining),
+        "scale": _scale(inputs, pretraining) + _added(_failures(inputs)),
         "crawls": sorted(statistics["dumps"]),
         "corpus": _corpus(inputs),
         "dropped": {stage: step.pop("dropped") for stage, step in steps.items()},
@@ -45,17 +50,40 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         "order": [stage for stage in NAMES if stage in steps],
         "vocabulary": _vocabulary(inputs),
         "pretraining": pretraining,
-        "benchmarks": _benchmarks(inputs),
+        "benchmarks": with_failed(_benchmarks(inputs), _failures(inputs)),
         "release": release.key,
     }
 
 
-def scores_alone(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def scores_alone(rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, Any]:
     """A report on models whose corpus and pretraining are not known here."""
     from ccnet.languages import LANGUAGES
 
     sizes = {code: known.paper_gib for code, known in LANGUAGES.items() if known.paper_gib}
-    return {"scale": scale_of(rows), "crawls": [], "benchmarks": rows, "sizes": sizes}
+    scale = scale_of(rows) + _added(failures)
+    return {"scale": scale, "crawls": [], "benchmarks": with_failed(rows, failures), "sizes": sizes}
+
+
+def with_failed(rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows beside which seeds failed with those seeds, as `failed_seeds`."""
+    failed: dict[tuple[str, ...], list[int]] = {}
+    for each in failures:
+        failed.setdefault(_place(each), []).append(each["seed"])
+    return [row | {"failed_seeds": sorted(failed[_place(row)])} if _place(row) in failed else row for row in rows]
+
+
+def _place(row: dict[str, Any]) -> tuple[str, ...]:
+    return str(row.get("checkpoint_name", "")), row["benchmark"], row["setting"], row["selection"]
+
+
+def _added(failures: list[dict[str, Any]]) -> str:
+    return f" Seeds without a score: {_told_failures(failures)}." if failures else ""
+
+
+def _told_failures(failures: list[dict[str, Any]]) -> str:
+    named = [f"{each.get('checkpoint_name', '')} {each['benchmark']} {each['setting']} seed {each['seed']} "
+             f"({each['reason']})".lstrip() for each in failures]  # fmt: skip
+    return "; ".join(named)
 
 
 def scale_of(rows: list[dict[str, Any]]) -> str:
@@ -164,9 +192,17 @@ def _benchmarks(inputs: Inputs) -> list[dict[str, Any]]:
     """One row per benchmark, language, metric and seed, with the manifest that it comes from."""
     rows: list[dict[str, Any]] = []
     for manifest in inputs.of("evaluate"):
-        results = json.loads(inputs.path(manifest, "results.json").read_text(encoding="utf-8"))
-        rows.extend(row | {"lineage": manifest.key} for row in results)
+        if not is_failed(manifest):
+            results = json.loads(inputs.path(manifest, RESULTS).read_text(encoding="utf-8"))
+            rows.extend(row | {"lineage": manifest.key} for row in results)
     return rows
+
+
+def _failures(inputs: Inputs) -> list[dict[str, Any]]:
+    """The seeds that failed to train, each with the manifest that says so."""
+    found = [manifest for manifest in inputs.of("evaluate") if is_failed(manifest)]
+    return [json.loads(inputs.path(manifest, FAILED).read_text(encoding="utf-8")) | {"lineage": manifest.key}
+            for manifest in found]  # fmt: skip
 
 
 def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:

@@ -190,6 +190,8 @@ def store_error(error: OSError, place: str) -> FactoryError | None:
             return StoreRefused(f"{place}: the file system is read-only: mount it writable or name another --store")
         case errno.EACCES | errno.EPERM:
             return StoreRefused(f"{place}: permission denied for user {os.geteuid()}: change its owner or mode")
+        case errno.ENOTDIR | errno.EISDIR | errno.EEXIST:
+            return StoreRefused(f"{place}: {error.strerror}: name another file or folder")
         case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.ENOTCONN | errno.EHOSTDOWN:
             return StoreUnavailable(f"{place}: {error.strerror}: check the disk or its server and run it again")
     return None

@@ -269,6 +269,60 @@ def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT with its tokenizer and all its weights."""
+    return saved(tmp_path_factory.mktemp("whole"), "BertConfig", word_pieces, SIZES)
+
+
+def saved(folder: Path, config_name: str, tokenizer: Callable[[Path], Any], sizes: dict[str, Any]) -> Path:
+    import transformers
+
+    made = tokenizer(folder)
+    made.save_pretrained(folder)
+    config = getattr(transformers, config_name)(vocab_size=len(made), **sizes)
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def drop_a_layer(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = {name: tensor for name, tensor in load_file(folder / WEIGHTS).items() if "layer.1." not in name}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def drop_the_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+
+
+WEIGHTS = "model.safetensors"
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a layer": (drop_a_layer, r"its weights lack encoder\.layer\.1\..* and 15 others"),
+    "the tokenizer": (drop_the_tokenizer, r"no tokenizer\.json or vocab\.txt: wanted a Hugging Face folder"),
+    "the weights": (lambda folder: (folder / WEIGHTS).write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+                    "wanted a Hugging Face folder with an encoder"),
+    "the settings": (lambda folder: (folder / "config.json").write_text('{"a":'), r"config\.json: Expecting value"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", BROKEN)
+def test_a_folder_that_lacks_a_part_is_not_scored(part: str, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "model")
+    load(tmp_path / "model")
+    spoil, said = BROKEN[part]
+    spoil(tmp_path / "model")
+    with pytest.raises(DataError, match=said):
+        load(tmp_path / "model")
+
+
+def test_a_decoder_is_refused(tmp_path: Path) -> None:
+    sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "bos_token_id": 0, "eos_token_id": 2}
+    with pytest.raises(DataError, match="'gpt2' is no encoder: wanted a masked language model"):
+        load(saved(tmp_path, "GPT2Config", byte_pairs, sizes))
+
+
 # --- batches and retrieval
 
 

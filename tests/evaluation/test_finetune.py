@@ -11,15 +11,17 @@ import pytest
 import torch
 
 from evaluation.benchmarks import BENCHMARKS, read_splits
+from evaluation.bootstrap import drawn_counts, drawn_splits
 from evaluation.encoders import load
 from evaluation.finetune import run
 from evaluation.heads import Head
 from evaluation.presets import preset
 from evaluation.records import DataError
-from evaluation.results import read_results, summarise
+from evaluation.results import NEAR_CHANCE, FailedSeed, read_failed_below, read_results
 from evaluation.settings import FinetuneConfig
 from evaluation.state import TuningState
-from evaluation.tuning import DivergedError, Tuner, rate_at
+from evaluation.summaries import summarise, told_seeds
+from evaluation.tuning import DivergedError, Prepared, Tuner, rate_at
 
 CONFIG = FinetuneConfig(seed=3, epochs=3, batch=16, learning_rate=1e-3, max_tokens=64)
 
@@ -63,6 +65,42 @@ def test_a_killed_run_goes_on_after_its_last_epoch_to_the_same_bytes(
     same_files(tmp_path / "whole", tmp_path / "again")
 
 
+def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> list[int]:
+    """Every run is killed when it has done so many more epochs; the list says which were done."""
+    save, done = TuningState.save, list[int]()
+
+    def killed(self: TuningState, *given: object) -> None:
+        save(self, *given)  # type: ignore[arg-type]
+        done.append(given[2].epochs)  # type: ignore[attr-defined]
+        if len(done) % epochs == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TuningState, "save", killed)
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searched", [True, False], ids=["learning rates", "a model for each language"])
+def test_a_run_of_several_fine_tunings_that_is_killed_again_and_again_ends_with_the_same_bytes(
+    searched: bool, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, name = replace(CONFIG, epochs=2, learning_rates=(1e-3, 3e-3)), "sst2"
+    if not searched:
+        config, name = replace(CONFIG, epochs=2, setting="translate-train"), "xnli"
+        shutil.copytree(data, tmp_path / "data")
+        data = tmp_path / "data"
+        train = data / "xnli" / "multinli.train.en.tsv"
+        shutil.copyfile(train, train.with_name("multinli.train.de.tsv"))
+    run(name, model, data, tmp_path / "whole", config)
+    done = killed_after(monkeypatch, 1)
+    for _ in range(4):  # two fine-tunings of two epochs
+        with pytest.raises(KeyboardInterrupt):
+            run(name, model, data, tmp_path / "resumed", config, tmp_path / "state")
+    run(name, model, data, tmp_path / "resumed", config, tmp_path / "state")
+    assert done == [1, 2, 1, 2]  # no epoch was trained twice
+    assert "results.json" in same_files(tmp_path / "whole", tmp_path / "resumed")
+
+
 @pytest.mark.slow
 def test_the_state_of_another_fine_tuning_is_not_taken_up(data: Path, model: Path, tmp_path: Path) -> None:
     run("sst2", model, data, tmp_path / "a", CONFIG, tmp_path / "state")
@@ -82,7 +120,12 @@ def test_a_head_whose_numbers_are_not_finite_has_no_score(data: Path, model: Pat
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DivergedError, match="sst2 seed 3: the loss is not finite in epoch 1: this run has no score"):
         run("sst2", broken, data, tmp_path / "out", CONFIG)
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["failed.json"]
+    [failed] = read_failed_below(tmp_path)
+    assert (failed.benchmark, failed.setting, failed.seed, failed.trained_on) == ("sst2", "transfer", 3, "en")
+    assert failed.reason.startswith("the loss is not finite in epoch 1: this run has no score")
+    run("sst2", model, data, tmp_path / "out", replace(CONFIG, epochs=1))
+    assert read_failed_below(tmp_path) == []  # a later success replaces it
 
 
 def test_logits_that_are_not_finite_are_not_predictions(data: Path, model: Path) -> None:
@@ -99,6 +142,70 @@ def test_half_precision_trains_and_predicts(data: Path, model: Path, tmp_path: P
     config = replace(CONFIG, epochs=1, precision="bfloat16")
     [row] = run("sst2", model, data, tmp_path / "out", config)
     assert row.config != replace(config, precision="float32").digest()
+
+
+def first_losses(data: Path, model: Path, config: FinetuneConfig) -> list[float]:
+    """Of three updates."""
+    loaded = load(model)
+    torch.manual_seed(1)
+    head = Head(loaded, BENCHMARKS["sst2"])
+    for network in loaded.model.children() if config.compile else ():
+        network.compile(dynamic=True)
+    tuner = Tuner(head, loaded.tokenizer, BENCHMARKS["sst2"], config, 64)
+    prepared, optimizer = tuner.prepare(read_splits("sst2", data).train["en"][:48]), tuner.optimizer()
+    head.eval()  # without dropout, whose numbers a compiled network draws otherwise
+    return [float(tuner._update(prepared.take(range(at, at + 16)), optimizer)) for at in (0, 16, 32)]
+
+
+def test_half_precision_gives_nearly_the_same_losses(data: Path, model: Path) -> None:
+    whole = first_losses(data, model, CONFIG)
+    half = first_losses(data, model, replace(CONFIG, precision="bfloat16"))
+    assert half != whole
+    assert half == pytest.approx(whole, abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_losses(data: Path, model: Path) -> None:
+    assert first_losses(data, model, replace(CONFIG, compile=True)) == pytest.approx(
+        first_losses(data, model, CONFIG), abs=1e-4
+    )
+
+
+def test_all_test_sets_share_one_pass(data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes, logits = list[int](), Tuner._logits
+
+    def counted(self: Tuner, every: Prepared) -> list[torch.Tensor]:
+        passes.append(len(every.rows))
+        return logits(self, every)
+
+    monkeypatch.setattr(Tuner, "_logits", counted)
+    rows = run("xnli", model, data, tmp_path, replace(CONFIG, epochs=1))
+    assert len({row.language for row in rows}) > 2
+    assert passes[1:] == [sum(row.examples for row in rows)]  # after that over the dev set
+
+
+def test_bootstrapped_sets_are_drawn_by_the_seed_and_stated(data: Path, model: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=1, bootstrap=True)
+    [row] = run("sst2", model, data, tmp_path / "a", config)
+    assert [row] == run("sst2", model, data, tmp_path / "b", config)
+    assert row.bootstrap
+    assert row.config != replace(config, bootstrap=False).digest()
+    [kept] = read_results(tmp_path / "a")
+    counts = kept.contributions[:, 1]  # how often each example was drawn
+    assert counts.sum() == row.examples == 30
+    assert {0.0, 1.0, 2.0} <= set(counts)
+    assert row.value == pytest.approx(100 * kept.contributions[:, 0].sum() / 30, abs=1e-3)
+    assert list(drawn_counts(30, 3)) == list(counts) != list(drawn_counts(30, 4))
+    splits = read_splits("sst2", data)
+    drawn, other = drawn_splits(splits, 3), drawn_splits(splits, 4)
+    assert (len(drawn.train["en"]), drawn.test) == (len(splits.train["en"]), splits.test)
+    assert len(set(drawn.train["en"])) < len(set(splits.train["en"]))
+    assert drawn.train != other.train
+    assert drawn.dev != splits.dev
+
+
+def test_settings_that_are_off_leave_earlier_digests_as_they_were() -> None:
+    assert FinetuneConfig().digest() == "52956a30ebf84350"
 
 
 def test_data_are_checked_whole_before_anything_is_trained(data: Path, tmp_path: Path) -> None:
@@ -177,10 +284,20 @@ def test_rows_say_what_they_are_scores_of(data: Path, model: Path, tmp_path: Pat
 def test_seeds_are_averaged_and_failed_ones_counted(data: Path, model: Path, tmp_path: Path) -> None:
     rows = [run("sst2", model, data, tmp_path / str(seed), replace(CONFIG, epochs=1, seed=seed))[0] for seed in (1, 2)]
     values = [row.value for row in rows]
-    [summary] = summarise(rows, seeds=3)
-    assert (summary.seeds, summary.failed) == (2, 1)
+    lost = [FailedSeed("sst2", 2, *rows[0].place[1:3], seed, "en", 64, "", "", "", "", "not finite") for seed in (2, 3)]
+    [summary] = summarise(rows, lost)
+    assert (summary.seeds, summary.failed) == (2, 1)  # seed 2 has a score
     assert summary.mean == pytest.approx(sum(values) / 2)
     assert summary.deviation == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+
+
+def test_seeds_that_learned_nothing_are_counted(data: Path, model: Path, tmp_path: Path) -> None:
+    [row] = run("sst2", model, data, tmp_path / "out", replace(CONFIG, epochs=1, learning_rate=0.0))
+    assert summarise([replace(row, flags=()), replace(row, seed=4, flags=("other", NEAR_CHANCE))])[0].collapsed == 1
+    assert "one label for all" in row.flags  # without a learning rate the head answers one label
+    assert [told_seeds(5), told_seeds(1), told_seeds(4, 1), told_seeds(0, 1), told_seeds(2, 0, 1)] == [
+        "5 seeds", "1 seed", "4 of 5 seeds, 1 failed", "0 of 1 seed, 1 failed", "2 seeds, 1 collapsed",
+    ]  # fmt: skip
 
 
 def test_training_ends_after_epochs_without_gain(data: Path, model: Path, tmp_path: Path) -> None:
@@ -231,3 +348,10 @@ def test_xtremes_numbers_are_for_its_benchmarks_alone() -> None:
     assert preset("xtreme", "xnli").max_tokens == 128
     with pytest.raises(ValueError, match="XTREME has no numbers of fine-tuning for sst2"):
         preset("xtreme", "sst2")
+
+
+def test_euroevals_numbers() -> None:
+    config = preset("euroeval", "ner", seed=7)
+    assert (config.learning_rate, config.batch, config.updates_per_epoch, config.patience) == (2e-5, 32, 30, 2)
+    assert config.updates_per_epoch * config.epochs <= 10_000 < config.updates_per_epoch * (config.epochs + 1)
+    assert (config.bootstrap, config.seed, config.max_tokens) == (True, 7, 8192)

@@ -11,6 +11,7 @@ import pytest
 from evaluation.benchmarks import BENCHMARKS, read_splits
 from evaluation.benchmarks.xnli import ACCEPTED
 from evaluation.readers.conll import read_conll, to_iob2, without_wikiann_prefix
+from evaluation.readers.folders import find, matching
 from evaluation.readers.squad import read_squad
 from evaluation.readers.tables import read_classified, read_pairs_without_header, read_table
 from evaluation.records import Classified, DataError, Question, Tagged
@@ -94,6 +95,38 @@ def test_one_broken_byte_costs_one_character(tmp_path: Path) -> None:
     assert read_classified(path, ("premise", "hypo", "label"), ACCEPTED)[0].first == "München \ufffd"
 
 
+@pytest.mark.parametrize(
+    ("beginning", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "a Git LFS pointer"),
+        (b"<!DOCTYPE html>\n<html>\n</html>\n", "an HTML page"),
+        ("eins\nzwei\n".encode("utf-16"), "UTF-16: wanted UTF-8"),
+        (b"\x1f\x8b\x08\x00\n", "a gzip archive"),
+    ],
+)
+def test_what_stands_in_a_files_place_is_no_data(beginning: bytes, said: str, tmp_path: Path) -> None:
+    for name in ("tatoeba.deu-eng.deu", "tatoeba.deu-eng.eng"):
+        (tmp_path / name).write_bytes(beginning)
+    with pytest.raises(DataError, match=rf"tatoeba\.deu-eng\.deu line 1: {said}"):
+        BENCHMARKS["tatoeba"].read_gold(tmp_path / "tatoeba.deu-eng.deu")
+
+
+def test_hidden_files_of_unpacked_archives_are_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "__MACOSX" / "._dev-en.tsv", "x")
+    write(tmp_path / "dev-en.tsv", "x")
+    assert matching(tmp_path, "*dev-en.tsv") == [tmp_path / "dev-en.tsv"]
+    assert find(tmp_path, "._dev-en.tsv") is None
+
+
+def test_quoted_fields_hold_line_feeds_and_tabs(tmp_path: Path) -> None:
+    text = '\ta\tb\n0\t"He said ""no"".\n\nThen\tleft."\tx\r\n1\ty\t\n'
+    path = write(tmp_path / "train.tsv", text)
+    assert read_table(path, ("a", "b"), quoting="records") == [
+        (2, {"": "0", "a": 'He said "no".\n\nThen\tleft.', "b": "x"}), (5, {"": "1", "a": "y", "b": ""})]  # fmt: skip
+    with pytest.raises(DataError, match="line 3: a quotation mark that nothing closes"):
+        read_table(write(path, 'a\tb\n1\t2\n"3\t4\n'), ("a", "b"), quoting="records")
+
+
 # --- CoNLL
 
 
@@ -133,6 +166,13 @@ def test_unknown_and_missing_tags_are_named(tmp_path: Path) -> None:
         read_conll(write(tmp_path / "x", "\n\n"), NER)
 
 
+def test_a_separator_and_a_tag_are_an_empty_word(tmp_path: Path) -> None:
+    [sentence] = read_conll(write(tmp_path / "train.txt", "Ann B-PER\n O\n\tO\n"), NER)
+    assert sentence == Tagged(("Ann", "", ""), ("B-PER", "O", "O"))
+    with pytest.raises(DataError, match="line 1: 'O' has no tag"):
+        read_conll(write(tmp_path / "train.txt", "O\n"), NER)
+
+
 def test_iob1_becomes_iob2() -> None:
     tags = ["I-PER", "I-PER", "B-PER", "O", "I-LOC", "I-ORG"]
     assert to_iob2(tags) == ("B-PER", "I-PER", "B-PER", "O", "B-LOC", "B-ORG")
@@ -141,6 +181,12 @@ def test_iob1_becomes_iob2() -> None:
 def test_wikianns_prefix_is_taken_off_only_where_every_word_has_it() -> None:
     assert without_wikiann_prefix([Tagged(("en:A", "en::"), ("O", "O"))]) == (Tagged(("A", ":"), ("O", "O")),)
     assert without_wikiann_prefix([Tagged(("at:A", "b"), ("O", "O"))])[0].words == ("at:A", "b")
+
+
+def test_wikianns_prefix_is_taken_off_a_word_that_is_nothing_else(tmp_path: Path) -> None:
+    path = write(tmp_path / "ja" / "test", "ja:\tO\nja:東京\tB-LOC\n")
+    [sentence] = without_wikiann_prefix(read_conll(path, ("LOC",)))
+    assert sentence.words == ("", "東京")
 
 
 # --- SQuAD's JSON
@@ -179,6 +225,11 @@ def test_an_answer_that_is_not_at_its_place_is_counted_in_training(tmp_path: Pat
 def test_a_file_of_another_format_is_named_with_what_was_wanted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.json: .*wanted SQuAD"):
         read_squad(write(tmp_path / "x.json", "{}"))
+
+
+def test_json_that_is_nested_without_end_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.json: RecursionError"):
+        read_squad(write(tmp_path / "a.json", "[" * 100_000))
 
 
 # --- the embedded sets

@@ -15,7 +15,7 @@ from pipeline.deployment import Deployment
 from pipeline.draft import Draft
 from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.reevaluation import CODE, DATA, NO_RESULT, SCORER, Wanted, chosen_checkpoints, take_in_data, wanted
-from pipeline.result_store import read_results
+from pipeline.result_store import read_failures, read_results
 from pipeline.runner import run_work
 from pipeline.runs import ReevaluateSettings
 from pipeline.stage import Inputs, Stage, StageConfig
@@ -92,12 +92,12 @@ def test_only_the_benchmark_whose_files_changed_is_scored_again(place: Place) ->
     assert len({each.row.data for each in read_results(place.store)}) == 2
 
 
-@pytest.mark.parametrize(("what", "why"), [("SCORER_VERSION", SCORER), ("code_digest", CODE)])
+@pytest.mark.parametrize(("what", "why"), [("results.SCORER_VERSION", SCORER), ("code_digest.code_digest", CODE)])
 def test_another_scorer_or_code_makes_another_unit(
     place: Place, monkeypatch: pytest.MonkeyPatch, what: str, why: str
 ) -> None:
-    other = 99 if what == "SCORER_VERSION" else lambda: "0123456789abcdef"
-    monkeypatch.setattr(f"evaluation.results.{what}", other)
+    other = 99 if why == SCORER else lambda benchmark: "0123456789abcdef"
+    monkeypatch.setattr(f"evaluation.{what}", other)
     found = place.wanted()
     assert [each.why for each in found] == [why, why]
     assert not any(place.store.exists(each.work.key) for each in found)
@@ -119,10 +119,48 @@ def test_without_a_name_the_checkpoint_that_was_made_last_is_taken(place: Place,
         chosen_checkpoints(SETTINGS.model_copy(update={"checkpoints": ("no-such",)}), place.store)
 
 
-def xlmr_reevaluate(place: Place, *options: str) -> tuple[int, str]:
+def test_a_model_from_outside_is_named_as_its_scores_are(place: Place, model: Path) -> None:
+    work = place.wanted()[0].work
+    outside = place.store.key(load("ingest").run({"source": str(model)}, [], place.store, "checkpoint/Owner/My-Model"))
+    data = [key for key in work.inputs if key.startswith("ingest/")]
+    load("evaluate").run(work.config, [outside, *data], place.store, work.unit)
+    settings = ReevaluateSettings(benchmarks=("tatoeba",), seeds=(1, 2), checkpoints=("Owner/My-Model",))
+    found = chosen_checkpoints(settings, place.store)
+    assert found == {"Owner/My-Model": outside}
+    every = wanted(settings, take_in_data(settings, place.deployment, place.store), place.store, found.items())
+    assert [(each.work.unit, each.why) for each in every] == [("tatoeba/seed-1", ""), ("tatoeba/seed-2", NO_RESULT)]
+    run_work(every[1].work, place.store.root)
+    assert {each.row.seed for each in read_results(place.store, checkpoint_name="Owner/My-Model")} == {1, 2}
+    status, said = xlmr_reevaluate(place, named="Owner/My-Model")
+    assert (status, said) == (0, "Owner/My-Model: first results\n")
+    assert read_verdict(place.store, "Owner/My-Model") is not None
+
+
+def test_a_seed_that_failed_is_not_tried_again_and_is_told(place: Place, model: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = place.data.parent / "broken"
+    shutil.copytree(model, broken)
+    tensors = load_file(broken / "model.safetensors")
+    tensors["roberta.embeddings.LayerNorm.weight"][0] = float("nan")
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    place.checkpoint = place.store.key(exported(broken).run({}, [place.checkpoint], place.store, "tiny"))
+    set_current(place.store, "checkpoint", "tiny", place.checkpoint)
+    assert place.whys() == [NO_RESULT, NO_RESULT]
+    place.score()
+    assert place.whys() == ["", ""]
+    failed = read_failures(place.store, checkpoint_key=place.checkpoint)
+    assert [each.row.seed for each in failed] == [1, 2]
+    assert failed[0].origin.hardware
+    assert place.store.manifest(failed[0].origin.lineage).counts == {"failed_seeds": 1}
+    found = CliRunner().invoke(xlmr, ["report", "--store", place.store.root, "--format", "md"])
+    assert "Seeds without a score: tiny tatoeba frozen seed 1 (" in found.stdout
+
+
+def xlmr_reevaluate(place: Place, *options: str, named: str = "tiny") -> tuple[int, str]:
     common = ["--store", place.store.root, "--place", f"benchmark_data={place.data}", "--workers", "1"]
     pairs = ["--set", "benchmarks=tatoeba", "--set", "seeds=1,2"]
-    found = CliRunner().invoke(xlmr, ["reevaluate", "tiny", *common, *pairs, *options])
+    found = CliRunner().invoke(xlmr, ["reevaluate", named, *common, *pairs, *options])
     return found.exit_code, found.stdout
 
 

@@ -16,7 +16,8 @@ import pytest
 from evaluation.benchmarks import BENCHMARKS
 from evaluation.report import as_text, write_report
 from evaluation.report_page import render_latex, render_markdown, render_page
-from evaluation.report_tables import PaperTable, tables_of
+from evaluation.report_shapes import PaperTable
+from evaluation.report_tables import tables_of
 from evaluation.results import ResultRow
 
 CHROMIUM = shutil.which("chromium")
@@ -82,7 +83,7 @@ def test_the_selection_and_what_was_scored_are_always_stated() -> None:
     table = tables_of([row("xnli", "en", "accuracy", 50.0, selection="per-language", scored="dev",
                            flags=("near chance",))])[0]  # fmt: skip
     ours = table.sections[0].lines[7]
-    assert ours.label == "this model (1 seed; epoch chosen by each language's dev set)"
+    assert ours.label == "this model (1 seed, 1 collapsed; epoch chosen by each language's dev set)"
     assert ours.facts[1] == "N"
     assert "xnli: the dev set is what was scored." in table.notes
     assert "xnli: near chance (en)." in table.notes

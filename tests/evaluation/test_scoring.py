@@ -50,6 +50,34 @@ def test_glues_form_of_predictions_is_read(tmp_path: Path) -> None:
     assert found == {("en", "accuracy"): 50.0, ("en", "f1"): pytest.approx(200 / 3, abs=1e-6)}
 
 
+def test_glues_indices_say_the_order(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "a\t0", "b\t1", "c\t1")
+    write(tmp_path / "p.tsv", "index\tprediction", "2\t1", "0\t0", "1\t0")
+    [row] = score("sst2", tmp_path / "dev.tsv", tmp_path / "p.tsv")
+    assert row.value == 100 * 2 / 3  # the digits that Python has, not a rounded number
+    write(tmp_path / "p.tsv", "index\tprediction", "2\t1", "0\t0", "2\t0")
+    with pytest.raises(DataError, match=r"p\.tsv line 4: index '2': is there twice"):
+        score("sst2", tmp_path / "dev.tsv", tmp_path / "p.tsv")
+    write(tmp_path / "p.tsv", "index\tprediction", "1\t1", "2\t0", "3\t0")
+    with pytest.raises(DataError, match=r"p\.tsv line 4: index '3': wanted 0 to 2, each once"):
+        score("sst2", tmp_path / "dev.tsv", tmp_path / "p.tsv")
+
+
+def test_universal_ners_own_form_is_read(tmp_path: Path) -> None:
+    rows = ("# sent_id = 1", "# text = Ann ran", "1\tAnn\tB-PER\t-\tx", "2\tran\tO\t-\t-", "")
+    write(tmp_path / "en_ewt-ud-test.iob2", *rows)
+    [row] = score("universal_ner", tmp_path / "en_ewt-ud-test.iob2", tmp_path / "en_ewt-ud-test.iob2")
+    assert (row.language, row.value, row.examples) == ("en-ewt", 100.0, 1)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "1" + "0" * 400, "true", "1e200"])
+def test_json_values_that_are_no_predictions_are_named(line: str, tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2")
+    write(tmp_path / "p.jsonl", line, "2")
+    with pytest.raises(DataError, match=r"p\.jsonl"):
+        score("stsb", tmp_path / "dev.tsv", tmp_path / "p.jsonl")
+
+
 def test_numbers_are_correlated(tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2", "a\tb\t4")
     write(tmp_path / "p.txt", "1", "3", "5")

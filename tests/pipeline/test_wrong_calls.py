@@ -35,6 +35,12 @@ UNITS = [
 CCNET = "--recipe ccnet --input page.warc.gz --language-models empty --output out"
 # verb -> its arguments (words of file names: see `place`) and what the line says
 WRONG: dict[str, list[tuple[str, str]]] = {
+    "benchmarks": [
+        ("nonsense", r"benchmark 'nonsense': wanted one of xnli, ner"), ("--to out", r"--to: wanted NAME as well"),
+        ("panx --to out", r"panx: its authors publish it in a cloud drive: get "),
+        ("xnli --to page.warc.gz", r"'--to': Directory 'page\.warc\.gz' is a file"),
+        ("--mirror http://x", r"--mirror: wanted --to FOLDER as well"),
+    ],
     "card": [NO_STORE, NO_SUCH_STORE, ("--nonsense", "No such option")],
     "fertility": [("", "Missing argument 'VOCABULARY'"), ("x --store ftp://x", NO_SUCH_STORE[1])],
     "report": [NO_STORE, NO_SUCH_STORE, ("--nonsense", "No such option")],
@@ -89,7 +95,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
                ("bad page.warc.gz/out", r"page\.warc\.gz/out: Not a directory: wanted a folder")],
     "plan": [*SETTINGS[:-1], ("nonsense", "'nonsense' is not one of"), ("corpus", r"crawl: must be given"),
              ("vocabulary --store store", r"no release 'cc100' in file:.*: make it with xlmr release")],
-    "pretrain": [*SETTINGS, *UNITS[1:], ("--store store", r"no vocabulary .*: make it with xlmr vocabulary"),
+    "pretrain": [("--set clip_norm=inf", "clip_norm: Input should be a finite number, found 'inf'"),
+                 ("--set steps=true", "steps: true: wanted a number"),
+                 (f"--set steps={10**300}", "steps: a number of 301 digits: wanted one up to 9007199254740992"),
+                 *SETTINGS, *UNITS[1:], ("--store store", r"no vocabulary .*: make it with xlmr vocabulary"),
                  ("--recipe nonsense", "'nonsense' is not one of")],
     "reevaluate": [*SETTINGS, ("nonsense --store store", r"nonsense")],
     "release": [*SETTINGS, *UNITS[1:], ("--store store", r"the store has no finished dump"),
@@ -182,6 +191,7 @@ def test_the_log_can_be_asked_for_before_and_after_the_verb(
     [
         (OSError(28, "No space left on device", "out/x"), EXIT_TRY_AGAIN, "xlmr: out/x: the disk is full"),
         (OSError(13, "Permission denied", "out/x"), EXIT_WRONG, "xlmr: out/x: permission denied"),
+        (OSError(20, "Not a directory", "out/x"), EXIT_WRONG, "xlmr: out/x: Not a directory"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
