@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 from ccnet.languages import LANGUAGES
 from evaluation.benchmarks import benchmark_named
-from evaluation.results import CONTRIBUTIONS, RESULTS, ResultRow
+from evaluation.results import CONTRIBUTIONS, FAILED, RESULTS, FailedSeed, ResultRow
 from pipeline.current import set_current
 from pipeline.manifest import Artifact, Manifest, fingerprint, manifest_key
 from pipeline.result_store import record_results
@@ -129,6 +129,23 @@ def _write_seed(
     key = write_manifest(
         store, "evaluate", f"{skill.benchmark}/seed-{seed}", files, inputs=[checkpoint], at=at,
         config={"benchmark": skill.benchmark, "seed": seed, "finetuning": "paper"},
+    )  # fmt: skip
+    record_results(store, key)
+    return key
+
+
+def write_failure(
+    store: ArtifactStore, checkpoint: str, benchmark: str, seed: int, at: datetime = FIRST_DAY, **given: Any
+) -> str:
+    """A unit of `evaluate` whose training failed, made as write_scores makes them; its key."""
+    row = _row(Skill(benchmark, {}), "", seed, 0.0)
+    known = {field.name for field in fields(FailedSeed)}
+    stated = {name: value for name, value in asdict(row).items() if name in known}
+    failed = FailedSeed(**{**stated, "reason": "the loss is not finite in epoch 2", **given})
+    key = write_manifest(
+        store, "evaluate", f"{benchmark}/seed-{seed}", {FAILED: json.dumps(asdict(failed)).encode()},
+        inputs=[checkpoint], at=at, config={"benchmark": benchmark, "seed": seed, "finetuning": "paper"},
+        counts={"failed_seeds": 1},
     )  # fmt: skip
     record_results(store, key)
     return key
