@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from babel import Locale
+from babel.core import get_global
+
 from pipeline.corpus_views import amount, language_name
 from pipeline.score_views import BenchmarkScores
 from pipeline.verdicts import Change
@@ -31,9 +34,16 @@ def interval(change: Change) -> str:
 
 
 def test_set(code: str) -> str:
-    """The language of a test set such as sw or en-matched, where CC-100 has it; the code itself where it does not."""
-    name = language_name(code)
-    return language_name(code.split("-")[0]) if name == code else name
+    """The language of a test set such as sw, en-matched or swh_Latn; the code itself where nobody names it."""
+    for known in (code, code.split("-")[0]):
+        if (name := language_name(known)) != known:
+            return name
+    language, _, script = code.split("-")[0].partition("_")
+    names = Locale("en").languages
+    name = names.get(get_global("language_aliases").get(language, language), "")  # eng is en there
+    if not name:
+        return code
+    return f"{name}, {Locale('en').scripts.get(script, script)}" if script not in ("", "Latn") else name
 
 
 def bounds(curves: Iterable[Sequence[float | None]]) -> tuple[float, float]:

@@ -13,12 +13,12 @@ import pytest
 pytest.importorskip("airflow")
 from fastapi.testclient import TestClient
 
-from benchmarks.recorded_models import FIRST_DAY, Skill, write_checkpoint, write_manifest, write_scores
+from benchmarks.recorded_models import FIRST_DAY, Skill, write_checkpoint, write_failure, write_manifest, write_scores
 from pipeline.current import set_current
 from pipeline.manifest import parse_key
 from pipeline.store import FileStore
 from pipeline.verdicts import judge
-from plugins.models_page import app
+from plugins.models_page import app, words
 from tests.plugins.page_elements import Elements, let_in
 
 pytestmark = pytest.mark.airflow
@@ -53,6 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FileStore:
     hub = {"config.json": b'{"model_type": "bert"}'}
     outside = write_manifest(store, "ingest", "checkpoint/google/mbert", hub, at=FIRST_DAY - timedelta(days=1))
     write_scores(store, outside, Skill("xnli", GOOD, 50, seed=3), FIRST_DAY - timedelta(days=1))
+    write_failure(store, outside, "xnli", 9)
     return store
 
 
@@ -152,6 +153,22 @@ def test_scores_stand_beside_the_papers_with_their_change(client: TestClient) ->
     assert len(swahili["lineage"]) == 3
     text = client.get("/checkpoints/base").text
     assert "base is worse than its last results: xnli sw" in text
+
+
+def test_a_seed_that_failed_is_counted_and_told(client: TestClient) -> None:
+    text = client.get("/checkpoints/google%2Fmbert").text
+    assert "3 of 4" in text
+    assert "the loss is not finite in epoch 2" in text
+    assert "Seeds without a score" not in client.get("/checkpoints/base").text
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("sw", "Swahili"), ("en-matched", "English"), ("zh", "Chinese"), ("eng_Latn", "English"), ("swh", "Swahili"),
+     ("zho_Hant", "Chinese, Traditional"), ("kin_Latn", "Kinyarwanda"), ("quy_Latn", "quy_Latn")],
+)  # fmt: skip
+def test_a_test_set_has_the_name_of_its_language(code: str, name: str) -> None:
+    assert words.test_set(code) == name
 
 
 def test_flags_are_shown_as_text(client: TestClient) -> None:
