@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Generic, TypeVar
@@ -52,22 +52,28 @@ class KnownManifests(Generic[Kept]):
 
     def named(self, key: str) -> Kept | None:
         """One by its key; None where it is not there or cannot be read."""
+        return self.named_all((key,)).get(key)
+
+    def named_all(self, keys: Iterable[str]) -> dict[str, Kept]:
+        """Those of these keys that are there and can be read, by key."""
+        wanted = list(dict.fromkeys(keys))
         with self._lock:
-            if self._known.get(key) is None:
-                self._known[key] = self._read(key)
-            found = self._known[key]
-            return found[1] if found else None
+            self._read_all([key for key in wanted if self._known.get(key) is None])
+            return {key: known[1] for key in wanted if (known := self._known[key])}
 
     def _list(self, stage: str) -> tuple[Kept, ...]:
         keys = [key for key in self._store.list(f"{stage}/") if key.endswith(f"/{MANIFEST_NAME}")]
-        unknown = [key for key in keys if key not in self._known]
-        with ThreadPoolExecutor(READERS) as pool:
-            self._known.update(zip(unknown, pool.map(self._read, unknown), strict=True))
+        self._read_all([key for key in keys if key not in self._known])
         for gone in {key for key in self._known if key.startswith(f"{stage}/")} - set(keys):
             del self._known[gone]
         found = [(known, key) for key in keys if (known := self._known[key])]
         found.sort(key=lambda each: (each[0][0], each[1]), reverse=True)
         return tuple(kept for (_, kept), _ in found)
+
+    def _read_all(self, keys: Sequence[str]) -> None:
+        if keys:
+            with ThreadPoolExecutor(READERS) as pool:
+                self._known.update(zip(keys, pool.map(self._read, keys), strict=True))
 
     def _read(self, key: str) -> tuple[str, Kept] | None:
         try:

@@ -19,7 +19,7 @@ from pipeline.errors import MissingArtifact
 from pipeline.known_manifests import LIST_AGAIN_S, KnownManifests
 from pipeline.manifest import Manifest, manifest_key, parse_key
 from pipeline.result_store import FOLDER as RESULTS
-from pipeline.result_store import StoredFailure, StoredResult, read_failures, read_results
+from pipeline.result_store import KnownResults, StoredFailure, StoredResult, read_failures
 from pipeline.store import ArtifactStore
 from pipeline.verdicts import Verdict, read_verdict
 
@@ -89,6 +89,7 @@ class ModelsReader:
         self._listed_at = self._looked_at = float("-inf")
         self._checkpoints: list[Checkpoint] = []
         self._parts: tuple[str, ...] = ()
+        self._known_results = KnownResults(store)
         self._results: tuple[StoredResult, ...] = ()
         self._of_checkpoint: dict[str, list[StoredResult]] = {}
         self._failures: list[StoredFailure] = []
@@ -109,12 +110,20 @@ class ModelsReader:
         now = {name: current_or_none(self.store, "checkpoint", name) for name in names(self.store, "checkpoint")}
         found = {manifest.key: manifest for manifest in self._manifests.of("export")}
         keys = {*filter(None, now.values()), *(each.origin.checkpoint_key for each in results)} - set(found)
-        found |= {key: manifest for key in keys if (manifest := self._manifests.named(key))}
+        found |= self._manifests.named_all(keys)
+        self._read_ancestors(found.values())
         made = [
             Checkpoint(_name(manifest), manifest.fingerprint, key, manifest.written_at, manifest, key in now.values())
             for key, manifest in found.items()
         ]
         return sorted(made, key=lambda each: (each.finished_at, each.key), reverse=True)
+
+    def _read_ancestors(self, manifests: Iterable[Manifest]) -> None:
+        """Many at a time, before they are asked for one by one."""
+        level = list(manifests)
+        while level:
+            keys = {key for manifest in level for key in manifest.inputs if parse_key(key)[0] in MADE_OF}
+            level = [each for each in self._manifests.named_all(keys).values() if each.stage != "export"]
 
     def newest(self) -> list[Checkpoint]:
         """One of each name: the current one, else the last one made."""
@@ -148,7 +157,7 @@ class ModelsReader:
             if self._clock() - self._listed_at >= LIST_AGAIN_S:
                 parts = tuple(self.store.list(f"{RESULTS}/"))
                 if parts != self._parts:
-                    self._parts, self._results, self._of_checkpoint = parts, tuple(read_results(self.store)), {}
+                    self._parts, self._results, self._of_checkpoint = parts, tuple(self._known_results.read(parts)), {}
                     self._failures = read_failures(self.store)
                     for each in self._results:
                         self._of_checkpoint.setdefault(each.origin.checkpoint_key, []).append(each)

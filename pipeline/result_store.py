@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.errors import BadConfig
+from pipeline.known_manifests import READERS
 from pipeline.manifest import Manifest, parse_key
 from pipeline.store import ArtifactStore
 
@@ -120,6 +122,28 @@ def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
     keys = _recorded(store, wanted.get("benchmark"), "", ".parquet")
     found = [_stored(row) for key in keys for row in _read(store, key)
              if all(_fits(row.get(name), value) for name, value in wanted.items())]  # fmt: skip
+    return _in_order(found)
+
+
+class KnownResults:
+    """All rows, for readers that look again and again: files of rows never change, so each is read once."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._rows: dict[str, list[StoredResult]] = {}
+
+    def read(self, keys: Iterable[str]) -> list[StoredResult]:
+        """The rows of these keys below results/, oldest first."""
+        parts = [key for key in keys if key.endswith(".parquet")]
+        unknown = [key for key in parts if key not in self._rows]
+        with ThreadPoolExecutor(READERS) as pool:
+            read = pool.map(lambda key: [_stored(row) for row in _read(self._store, key)], unknown)
+            self._rows.update(zip(unknown, read, strict=True))
+        self._rows = {key: self._rows[key] for key in parts}
+        return _in_order(row for rows in self._rows.values() for row in rows)
+
+
+def _in_order(found: Iterable[StoredResult]) -> list[StoredResult]:
     return sorted(found, key=lambda each: (each.origin.written_at, each.origin.lineage))
 
 
