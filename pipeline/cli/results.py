@@ -115,7 +115,7 @@ FORMATS = ("html", "md", "tex", "json")
 def report(
     checkpoints: tuple[str, ...], benchmarks: tuple[str, ...], output: Path | None, shown: str, **where: Any
 ) -> None:
-    """Show the store's scores in the shape of the paper's tables 1 to 5.
+    """Show the store's scores in the shape of the paper's tables 1 to 5 and figures 2 to 7.
 
     A row for each checkpoint and setting, beside the published ones: means over seeds, with the newest score of each
     seed. Each number leads to the manifest that it comes from; `xlmr trace` follows that to the crawl's files.
