@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 
@@ -22,7 +22,7 @@ OWN, PAPER, CHANCE = "#1f6f8b", "#d9a441", "#999999"
 BUCKETS = {"head": "#1f6f8b", "middle": "#5fa8b8", "tail": "#b5d5dc", "all": "#cfcfcf"}
 LINES = ("#1f6f8b", "#b5533c", "#6a8f3c", "#7a5aa6", "#444444", "#c27ba0")
 # Group of languages -> what it is called, its line and mark.
-GROUPS: Mapping[str, tuple[str, Literal[":", "-", "--"], str]] = {
+GROUPS: Mapping[str, tuple[str, Any, str]] = {
     "high_resource": ("en, fr", ":", "^"),
     "average": ("average", "-", "o"),
     "low_resource": ("sw, ur", "--", "v"),
