@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 from evaluation.metrics.metric import Metric
 from evaluation.published_files import PublishedFiles
@@ -38,6 +39,8 @@ class Benchmark:
     `read` gives all parts from that folder; `read_gold` gives one published file's examples by test set.
     `gold_order` gives the language of each row of a gold file that has several, in which order predictions come.
     `version` grows whenever reading or scoring changes what a row means.  `places` are the decimals in its tables.
+    `tag_column`: where tags stand in its files, -1 for the last column.  `not_averaged`: test sets that its authors
+    leave out of their mean.
     """
 
     name: str
@@ -58,12 +61,23 @@ class Benchmark:
     gold_order: Callable[[Path], list[str]] | None = None
     version: int = 2
     places: int = 1
+    tag_column: int = -1
+    not_averaged: tuple[str, ...] = ()
     published_files: PublishedFiles = field(default_factory=PublishedFiles)
 
     @property
     def headline(self) -> str:
         """The metric that tables show first."""
         return self.metrics[0].name
+
+    def averaged(self, test_sets: Iterable[str]) -> list[str]:
+        """Those of the test sets that enter their mean, in their order; all where the authors average none of them."""
+        names = list(test_sets)
+        return [name for name in names if name not in self.not_averaged] or names
+
+    def mean_of(self, scores: Mapping[str, float]) -> float:
+        """The mean of scores by test set, as the benchmark's authors average."""
+        return fmean(scores[name] for name in self.averaged(scores))
 
     @property
     def paper(self) -> Mapping[str, float]:

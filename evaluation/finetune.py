@@ -136,7 +136,7 @@ class _Run:
                 benchmark_version=known.version,
                 language=name,
                 metric=metric,
-                value=round(value, 4),
+                value=value,
                 examples=len(gold),
                 seed=config.seed,
                 headline=headline,
@@ -149,7 +149,7 @@ class _Run:
                 epoch=epoch,
                 max_tokens=self.max_tokens,
                 chance=chance,
-                baseline=round(baselines[metric], 4) if baselines else None,
+                baseline=baselines.get(metric),
                 baseline_is=baseline_is,
                 paper=paper.get(name) if headline else None,
                 data=self.data,
@@ -183,7 +183,7 @@ class _Run:
             flags.append(f"rows cut at {self.encoder.max_tokens} tokens, the longest that the model states")
         if 0 < len(self.benchmark.labels) <= SHOWN_LABELS and self.benchmark.task == "classification":
             flags += never_predicted(self.benchmark.labels, predicted)
-        if chance and abs(value - chance) < NEAR_CHANCE_POINTS:
+        if chance and abs(value - chance) < min(NEAR_CHANCE_POINTS, chance):  # retrieval: chance is 0.1 or less
             flags.append(NEAR_CHANCE)
         if self.benchmark.task == "regression" and len(set(predicted)) == 1:
             flags.append(ONE_NUMBER)

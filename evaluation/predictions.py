@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Benchmark
-from evaluation.readers.conll import BETWEEN_COLUMNS
+from evaluation.readers.conll import DOCUMENT_START, NO_ENTITY_TYPES, columns_of
 from evaluation.readers.folders import Problems, lines_of, read_text
 from evaluation.records import DataError, Example, Question, Tagged
 
 TAG = re.compile(r"O|[BI]-\S+")
-# Universal NER: comments, and lines of number, word, tag and two more columns.
-COMMENT = re.compile(r"# [\w. ]+ = ")
 GLUE_HEADER = ("index", "prediction")
 LARGEST = 1e100  # its square is still a number
 
@@ -32,7 +30,7 @@ def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) 
     elif benchmark.task == "span":
         return _answers(path, gold)
     elif benchmark.task == "tagging":
-        found = _tags(path)
+        found = _tags(path, benchmark)
     else:
         found = _values(path, benchmark)
     if len(found) != len(gold):
@@ -75,20 +73,32 @@ def _answers(path: Path, gold: Sequence[Example]) -> list[object]:
     return [given.get(question.id) for question in questions]
 
 
-def _tags(path: Path) -> list[object]:
+def _tags(path: Path, benchmark: Benchmark) -> list[object]:
+    """The last column, or, of lines as the benchmark's own files have them, the column of its tags.
+
+    What counts as no entity in Universal NER's files counts as none in predictions.
+    """
     problems, sentences, tags = Problems(path), list[object](), list[str]()
+    numbered = benchmark.tag_column > 0
     for number, line in [*lines_of(path), (0, "")]:
-        columns = BETWEEN_COLUMNS.split(line.strip(" \t\r"))
-        tag = columns[2] if len(columns) == 5 and columns[0].isdigit() else columns[-1]
-        if columns == [""] or columns[0] == "-DOCSTART-":
+        columns = columns_of(line)
+        if numbered and line.startswith("#") and not _is_word_and_tag(columns):
+            continue  # a comment of Universal NER's files
+        if not columns or columns[0] == DOCUMENT_START:
             sentences += [tuple(tags)] if tags else []
             tags = []
-        elif TAG.fullmatch(tag):
-            tags.append(tag)
-        elif not COMMENT.match(line):
+            continue
+        tag = columns[benchmark.tag_column if numbered and len(columns) > benchmark.tag_column else -1]
+        if TAG.fullmatch(tag):
+            tags.append("O" if numbered and tag[2:] in NO_ENTITY_TYPES else tag)
+        else:
             problems.add(f"line {number}", f"tag {tag!r}: wanted O, B-TYPE or I-TYPE")
     problems.check()
     return sentences
+
+
+def _is_word_and_tag(columns: Sequence[str]) -> bool:
+    return len(columns) == 2 and TAG.fullmatch(columns[1]) is not None
 
 
 def _values(path: Path, benchmark: Benchmark) -> list[object]:

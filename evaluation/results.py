@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -29,7 +30,7 @@ COLLAPSED = (NEAR_CHANCE, ONE_LABEL, ONE_NUMBER)  # flags of a seed that has lea
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """`value` in percent over `examples` items.
+    """`value` in percent over `examples` items, not rounded, as `chance` and `baseline`: tables round what they show.
 
     `chance` is a random answer's score, `baseline` that of `baseline_is` on the same items, `paper` the paper's XLM-R
     (large) in the same setting; None where there is none.  `selection` chose the epoch by `dev`; `scored` is the
@@ -73,6 +74,10 @@ class ResultRow:
     def place(self) -> tuple[str, str, str, str, str]:
         """What rows must share to be seeds of one number."""
         return self.benchmark, self.setting, self.selection, self.language, self.metric
+
+
+ROW_FIELDS = tuple(field.name for field in fields(ResultRow))
+LISTS = ("flags", "learning_rates")  # fields that are lists in JSON and Parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +164,11 @@ def read_results(folder: Path) -> list[Scored]:
     """What write_results wrote.  Raises DataError."""
     try:
         rows = [row_of(row) for row in json.loads((folder / RESULTS).read_text(encoding="utf-8"))]
+        if not rows:
+            raise ValueError(f"{RESULTS} has no row")
         with np.load(folder / CONTRIBUTIONS) as stored:
             return [Scored(row, stored[_key(row)]) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         raise DataError(f"{folder}: {error}: wanted {RESULTS} and {CONTRIBUTIONS} of one evaluation") from error
 
 
@@ -175,10 +182,9 @@ def read_results_below(folder: Path) -> list[Scored]:
 
 def row_of(stored: Mapping[str, Any]) -> ResultRow:
     """A row from JSON, also one of an older version; what it does not know is left out."""
-    known = {field.name for field in fields(ResultRow)}
-    values = {name: value for name, value in stored.items() if name in known}
-    lists = {name: tuple(stored.get(name) or ()) for name in ("flags", "learning_rates")}
-    return ResultRow(**dict(BEFORE_VERSION_2) | values | lists)
+    values = {name: stored[name] for name in ROW_FIELDS if name in stored}
+    lists = {name: tuple(stored.get(name) or ()) for name in LISTS}
+    return ResultRow(**{**BEFORE_VERSION_2, **values, **lists})
 
 
 def _key(row: ResultRow) -> str:

@@ -37,7 +37,8 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str = "") -> 
     """The benchmark's official metrics of a published file with its answers and a file of predictions.
 
     A gold file with several languages wants the predictions of all in its order, and gives a row for each and one for
-    their mean.  `language` names the test set where the gold file's name does not.  Raises DataError.
+    their mean, as the benchmark's authors average.  `language` names the test set where the gold file's name does not.
+    Raises DataError.
     """
     known = benchmark_named(benchmark)
     parts = known.read_gold(_existing(gold))
@@ -60,12 +61,13 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str = "") -> 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: {'a folder: name one file' if path.is_dir() else 'no such file'}")
     return path
 
 
 def _mean(benchmark: Benchmark, metric: Metric, rows: Sequence[FileScore]) -> FileScore:
-    own = [row for row in rows if row.metric == metric.name]
+    averaged = benchmark.averaged(row.language for row in rows)
+    own = [row for row in rows if row.metric == metric.name and row.language in averaged]
     return FileScore(benchmark.name, "mean", metric.name, float(np.mean([row.value for row in own])),
                      sum(row.examples for row in own), metric.name == benchmark.headline, own[0].chance,
                      own[0].data)  # fmt: skip
@@ -95,8 +97,8 @@ def chance_of(benchmark: Benchmark, metric: str, examples: int) -> float | None:
     if benchmark.task == "classification" and metric != benchmark.headline:
         return None
     if benchmark.task == "retrieval":
-        return round(100.0 / examples, 4)
-    return None if benchmark.chance is None else round(benchmark.chance, 4)
+        return 100.0 / examples
+    return benchmark.chance
 
 
 def baseline_predictions(

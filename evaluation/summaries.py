@@ -55,8 +55,8 @@ def _summary(place: Place, seeds: dict[int, ResultRow], failed: set[int]) -> Sum
 
 
 def is_collapsed(row: ResultRow) -> bool:
-    """Whether the score is chance's, or one answer was given to all."""
-    return any(flag in COLLAPSED for flag in row.flags)
+    """Whether the score is chance's, or one answer was given to all; never where nothing was trained (retrieval)."""
+    return row.selection != "none" and any(flag in COLLAPSED for flag in row.flags)
 
 
 def told_seeds(scored: int, failed: int = 0, collapsed: int = 0) -> str:

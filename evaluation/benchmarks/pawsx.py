@@ -13,12 +13,13 @@ from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import lines_of, matching
-from evaluation.readers.tables import held_out, read_classified, read_pairs_without_header
+from evaluation.readers.tables import classified, held_out, read_table, rows_without_header
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
 LABELS = {"0": "0", "1": "1"}
-NOT_TRANSLATED = "NS"  # stands for a sentence that the translators left out
+COLUMNS = ("sentence1", "sentence2", "label")
+NOT_TRANSLATED = ("NS", "")  # stand for a sentence that the translators left out
 
 
 def read(folder: Path, data: Path) -> Splits:
@@ -28,7 +29,7 @@ def read(folder: Path, data: Path) -> Splits:
     test_files = _by_language(folder, "test_2k.tsv", "test-??.tsv")
     if not dev_files and not test_files:
         raise DataError(f"{folder}: no file: wanted LANG/dev_2k.tsv and LANG/test_2k.tsv")
-    train = {language: _translated(path, read_file(path), left_out) for language, path in train_files.items()}
+    train = {language: read_train(path, left_out) for language, path in train_files.items()}
     dev = {language: read_file(path) for language, path in dev_files.items()}
     test = {language: read_file(path) for language, path in test_files.items()}
     files = (*train_files.values(), *dev_files.values(), *test_files.values())
@@ -48,17 +49,33 @@ def _by_language(folder: Path, *patterns: str) -> dict[str, Path]:
     return found
 
 
-def _translated(path: Path, examples: tuple[Classified, ...], left_out: Counter[str]) -> tuple[Classified, ...]:
-    kept = tuple(example for example in examples if NOT_TRANSLATED not in (example.first, example.second))
-    if len(kept) < len(examples):
-        left_out[f"{path.parent.name}/{path.name}: not translated"] += len(examples) - len(kept)
-    return kept
+def read_train(path: Path, left_out: Counter[str]) -> tuple[Classified, ...]:
+    """Rows without a label, or with a sentence that was not translated, are counted.  Raises DataError if all are."""
+    place, short, kept = f"{path.parent.name}/{path.name}", Counter[str](), []
+    for row in _rows(path, short):
+        if row[3] not in LABELS:
+            left_out[f"{place}: no label"] += 1
+        elif any(text.strip() in NOT_TRANSLATED for text in row[1:3]):
+            left_out[f"{place}: not translated"] += 1
+        else:
+            kept.append(row)
+    if short:
+        left_out[f"{place}: no label"] += short.total()
+    if not kept:
+        raise DataError(f"{path}: no row has two sentences and a label, 0 or 1")
+    return classified(path, kept, LABELS)
 
 
 def read_file(path: Path) -> tuple[Classified, ...]:
-    if "sentence1" in lines_of(path)[0][1].split("\t"):
-        return read_classified(path, ("sentence1", "sentence2", "label"), LABELS)
-    return read_pairs_without_header(path, LABELS)
+    return classified(path, _rows(path), LABELS)
+
+
+def _rows(path: Path, left_out: Counter[str] | None = None) -> list[tuple[int, str, str, str]]:
+    """(line, first sentence, second sentence, label).  Rows that end before their label are errors, or counted."""
+    if "sentence1" not in lines_of(path)[0][1].split("\t"):
+        return rows_without_header(path)
+    rows = read_table(path, COLUMNS, left_out=left_out)
+    return [(line, row["sentence1"], row["sentence2"], row["label"]) for line, row in rows]
 
 
 def read_gold(path: Path) -> Parts:

@@ -18,6 +18,9 @@ from evaluation.settings import FinetuneConfig
 
 def read(folder: Path, data: Path) -> Splits:
     sources = [path for path in matching(folder, "tatoeba.*-eng.*") if path.suffix != ".eng"]
+    if not sources and matching(folder, "*-en.en"):
+        raise DataError(f"{folder}: XTREME's copies: their English lines are sorted, so that no line says whose "
+                        "translation it is: wanted the published tatoeba.deu-eng.deu and its like")  # fmt: skip
     if not sources:
         raise DataError(f"{folder}: no such file: wanted tatoeba.deu-eng.deu and its like")
     test = {name: pairs for path in sources for name, pairs in read_gold(path).items()}

@@ -18,6 +18,7 @@ from evaluation.settings import FinetuneConfig
 
 TYPES = ("PER", "LOC", "ORG")
 SOURCE = "en-ewt"
+WORD, TAG = 1, 2  # columns; the number of the word comes first
 
 
 def read(folder: Path, data: Path) -> Splits:
@@ -36,7 +37,7 @@ def _name(path: Path) -> str:
 
 
 def read_file(path: Path) -> tuple[Tagged, ...]:
-    return read_conll(path, TYPES, word=1, tag=2)
+    return read_conll(path, TYPES, word=WORD, tag=TAG)
 
 
 def read_gold(path: Path) -> Parts:
@@ -65,6 +66,7 @@ BENCHMARK = Benchmark(
     home="https://www.universalner.org",
     labels=tags_of(TYPES),
     source=SOURCE,
+    tag_column=TAG,
     published_files=PUBLISHED_FILES,
     chance=0.0,
     finetuning=FinetuneConfig(epochs=10, batch=32, learning_rate=2e-5),

@@ -1,6 +1,7 @@
 """XQuAD: 1,190 questions of SQuAD in 12 languages (Artetxe et al. 2020), scored with SQuAD's own script.
 
-Files: xquad.LANG.json, and SQuAD's train-v1.1.json and dev-v1.1.json (without the latter, part of train selects).
+Files: xquad.LANG.json, and SQuAD's train-v1.1.json and, there or beside it, dev-v1.1.json (without the latter, part of
+train selects).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def read(folder: Path, data: Path) -> Splits:
     if not tests:
         raise DataError(f"{folder}: no such file: wanted xquad.LANG.json")
     left_out: Counter[str] = Counter()
-    train_file, dev_file = mlqa.find_train(folder, data), find(folder, "dev-v1.1.json")
+    train_file = mlqa.find_train(folder, data)
+    dev_file = find(folder, "dev-v1.1.json") or find(train_file.parent, "dev-v1.1.json")
     train = read_squad(train_file, train=True, left_out=left_out)
     test = {name: questions for path in tests for name, questions in read_gold(path).items()}
     files = (train_file, *([dev_file] if dev_file else ()), *tests)

@@ -32,7 +32,7 @@ def read_conll(path: Path, types: Sequence[str], *, word: int = 0, tag: int = -1
     words: list[str] = []
     tags: list[str] = []
     for number, line in [*lines_of(path, latin_1=True), (0, "")]:
-        columns = _columns(line)
+        columns = columns_of(line)
         if not word and line[:1] in (" ", "\t") and len(columns) == 1 and columns[0] in allowed:
             columns = ["", *columns]  # MasakhaNER 2.0's Xhosa and XTREME's PAN-X have such lines: an empty word
         if word and line.startswith("#"):
@@ -54,7 +54,7 @@ def read_conll(path: Path, types: Sequence[str], *, word: int = 0, tag: int = -1
     return tuple(sentences)
 
 
-def _columns(line: str) -> list[str]:
+def columns_of(line: str) -> list[str]:
     """Parted by tabs where the line has one, else by spaces."""
     stripped = line.strip(" \t\r")
     if not stripped:

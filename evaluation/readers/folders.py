@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluation.records import DataError
 
 log = logging.getLogger(__name__)
-SHOWN_PLACES = 5
+SHOWN_PLACES, SHOWN_CHARACTERS = 5, 300
 REPLACEMENT = "\ufffd"
 # How files begin that stand in a benchmark file's place.
 NOT_DATA = {
@@ -32,8 +32,12 @@ class Problems:
         self._found: list[tuple[str, str]] = []
 
     def add(self, place: str, said: str) -> None:
-        """`place` is "line 3" or "question 'x'"; `said` is what was found and what was wanted."""
-        self._found.append((place, said))
+        """`place` is "line 3" or "question 'x'"; `said` is what was found and what was wanted.
+
+        A whole file may be one line, as with the line ends of old Macintoshes: the middle of what is long is left out.
+        """
+        half = SHOWN_CHARACTERS // 2
+        self._found.append((place, said if len(said) <= 2 * half else f"{said[:half]} ... {said[-half:]}"))
 
     def check(self) -> None:
         """Raises DataError with the first problem in full and the places of others."""

@@ -143,11 +143,16 @@ def read_classified(
 
 def read_pairs_without_header(path: Path, labels: Mapping[str, str]) -> tuple[Classified, ...]:
     """XTREME's layout: first text, second text, label.  A file without labels is an error: it cannot be scored."""
+    return classified(path, rows_without_header(path), labels)
+
+
+def rows_without_header(path: Path) -> list[tuple[int, str, str, str]]:
+    """(line, first text, second text, label) of XTREME's layout."""
     rows = read_rows(path, 2, "csv")
     if all(len(row.values) == 2 for row in rows):
-        raise DataError(f"{path}: two columns and no label in {len(rows)} rows: wanted the file with its labels")
-    read_rows(path, 3, "csv")
-    return classified(path, ((row.line, row.values[0], row.values[1], row.values[2]) for row in rows), labels)
+        raise DataError(f"{path}: two columns and no label in {len(rows)} rows: wanted the file with its labels "
+                        "(XTREME's scripts take those of test sets off)")  # fmt: skip
+    return [(row.line, row.values[0], row.values[1], row.values[2]) for row in read_rows(path, 3, "csv")]
 
 
 def held_out(examples: Sequence[Held], every: int = 10) -> tuple[tuple[Held, ...], tuple[Held, ...]]:

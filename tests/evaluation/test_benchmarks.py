@@ -95,13 +95,28 @@ def test_americasnli_is_trained_on_xnlis_english(tmp_path: Path) -> None:
 def test_pawsx_reads_its_own_files_and_counts_what_was_not_translated(tmp_path: Path) -> None:
     header = "id\tsentence1\tsentence2\tlabel"
     write(tmp_path / "en" / "train.tsv", header, "1\ta\tb\t1")
-    write(tmp_path / "de" / "translated_train.tsv", header, "1\ta\tb\t1", "2\tNS\tb\t0")
+    rows = ("1\ta\tb\t1", "2\tNS\tb\t0", "3\ta\t \t0", "4\ta\tb\t", "5\ta\tb", "6\ta\tb\tNS")
+    write(tmp_path / "de" / "translated_train.tsv", header, *rows)
     for language in ("en", "de"):
         write(tmp_path / language / "dev_2k.tsv", header, "1\ta\tb\t1")
         write(tmp_path / language / "test_2k.tsv", header, "1\ta\tb\t1", "2\ta\tb\t0")
     splits = read_splits("pawsx", tmp_path)
     assert sizes(splits) == ({"de": 1, "en": 1}, {"de": 1, "en": 1}, {"de": 2, "en": 2})
-    assert splits.left_out == {"de/translated_train.tsv: not translated": 1}
+    assert splits.left_out == {"de/translated_train.tsv: not translated": 2, "de/translated_train.tsv: no label": 3}
+
+
+def test_pawsx_rows_without_a_label_are_errors_where_they_are_scored(tmp_path: Path) -> None:
+    header = "id\tsentence1\tsentence2\tlabel"
+    write(tmp_path / "en" / "train.tsv", header, "1\ta\tb\t1")
+    for row, said in (("2\ta\tb\t", "no label: wanted 0 or 1"), ("2\ta\tb", "3 columns, wanted 4")):
+        write(tmp_path / "en" / "test_2k.tsv", header, "1\tNS\tb\t1", row)
+        with pytest.raises(DataError, match=rf"test_2k\.tsv line 3: {said}"):
+            read_splits("pawsx", tmp_path)
+    write(tmp_path / "en" / "test_2k.tsv", header, "1\tNS\tb\t1")  # counts, as in the published number of rows
+    assert len(read_splits("pawsx", tmp_path).test["en"]) == 1
+    write(tmp_path / "en" / "train.tsv", header, "1\ta\tb\tyes")
+    with pytest.raises(DataError, match=r"train\.tsv: no row has two sentences and a label, 0 or 1"):
+        read_splits("pawsx", tmp_path)
 
 
 def test_pawsx_reads_xtremes_files(tmp_path: Path) -> None:
@@ -191,6 +206,8 @@ def test_xquad_is_selected_by_squads_dev_set_where_it_is_there(tmp_path: Path) -
     squad(tmp_path / "xquad" / "xquad.el.json", "a")
     squad(tmp_path / "squad" / "train-v1.1.json", *(f"q{n}" for n in range(10)))
     assert read_splits("xquad", tmp_path).dev_is == "held out from train"
+    squad(tmp_path / "squad" / "dev-v1.1.json", "b")  # as XTREME's scripts leave them
+    assert sizes(read_splits("xquad", tmp_path)) == ({"en": 10}, {"en": 1}, {"el": 1})
     squad(tmp_path / "xquad" / "dev-v1.1.json", "b", "c")
     assert sizes(read_splits("xquad", tmp_path)) == ({"en": 10}, {"en": 2}, {"el": 1})
 
@@ -203,6 +220,9 @@ def test_tydi_reads_its_published_file_by_the_ids_languages(tmp_path: Path) -> N
     squad(tmp_path / "b" / "tydiqa.goldp.en.train.json", *(f"{n}" for n in range(20)))
     squad(tmp_path / "b" / "tydiqa.goldp.sw.dev.json", "1")
     assert sizes(read_splits("tydiqa", tmp_path / "b")) == ({"en": 18}, {"en": 2}, {"sw": 1})
+    squad(tmp_path / "c" / "tydiqa.en.train.json", *(f"{n}" for n in range(20)))  # XTREME's first version
+    squad(tmp_path / "c" / "tydiqa.sw.dev.json", "1")
+    assert sizes(read_splits("tydiqa", tmp_path / "c")) == ({"en": 18}, {"en": 2}, {"sw": 1})
 
 
 def test_tydi_reads_its_published_archive_of_a_dev_file_a_language(tmp_path: Path) -> None:
@@ -312,4 +332,11 @@ def test_retrieval_sets_are_line_by_line_translations(tmp_path: Path) -> None:
     assert read_splits("flores", tmp_path).test == {"swh_Latn": (Translated("habari", "news"),)}
     write(tmp_path / "tatoeba.swh-eng.eng", "news")
     with pytest.raises(DataError, match=r"tatoeba\.swh-eng\.swh: 2 lines, tatoeba\.swh-eng\.eng has 1"):
+        read_splits("tatoeba", tmp_path)
+
+
+def test_xtremes_copies_of_tatoeba_do_not_say_whose_translation_a_line_is(tmp_path: Path) -> None:
+    write(tmp_path / "tatoeba" / "sw-en.sw", "habari", "asante")
+    write(tmp_path / "tatoeba" / "sw-en.en", "news", "thanks")
+    with pytest.raises(DataError, match=r"their English lines are sorted.*wanted the published tatoeba\.deu-eng\.deu"):
         read_splits("tatoeba", tmp_path)

@@ -26,7 +26,7 @@ def test_a_label_a_line_is_scored_by_language_and_on_average(tmp_path: Path) -> 
     found = score("xnli", tmp_path / "xnli.test.tsv", tmp_path / "p.txt")
     assert values(found) == {("en", "accuracy"): 50.0, ("sw", "accuracy"): 100.0, ("mean", "accuracy"): 75.0}
     assert [(row.examples, row.headline, row.chance) for row in found] == [
-        (2, True, 33.3333), (1, True, 33.3333), (3, True, 33.3333)]  # fmt: skip
+        (2, True, 100 / 3), (1, True, 100 / 3), (3, True, 100 / 3)]  # fmt: skip
     assert all(len(row.data) == 16 for row in found)
 
 
@@ -70,6 +70,52 @@ def test_universal_ners_own_form_is_read(tmp_path: Path) -> None:
     assert (row.language, row.value, row.examples) == ("en-ewt", 100.0, 1)
 
 
+def test_a_comment_that_ends_like_a_tag_and_a_word_with_a_space_are_no_tags(tmp_path: Path) -> None:
+    gold = tmp_path / "sv_talbanken-ud-test.iob2"
+    write(
+        gold,
+        "# newdoc id",
+        "# text = Over 10 000 of type O",
+        "1\tOver\tO\t-\t-",
+        "2\t10 000\tO\t-\t-",
+        "3\tLund\tB-LOC\t-\t-",
+        "",
+    )
+    [row] = score("universal_ner", gold, gold)
+    assert row.value == 100.0
+    write(gold, "1\tOver\tO\t-\t-", "2\t10 000\tB-OTH\t-\t-", "3\tLund\tB-LOC\t-\t-", "")
+    [row] = score("universal_ner", gold, gold)
+    assert row.value == 100.0  # the gold file's OTH is no entity, nor is a predicted one
+    write(tmp_path / "p.txt", "# O", "10 O", "Lund B-LOC")  # a word and its tag a line: here # is a word
+    [row] = score("universal_ner", gold, tmp_path / "p.txt")
+    assert row.value == 100.0
+
+
+def test_a_number_at_the_beginning_of_conlls_five_columns_is_a_word(tmp_path: Path) -> None:
+    """conlleval's own form: the file's columns, and last the prediction; here column 3 is a chunk, not an entity."""
+    write(tmp_path / "eng.testb", "Ann NNP I-NP I-PER", "2 CD I-NP O", "", "1996 CD I-NP O")
+    write(tmp_path / "p.txt", "Ann NNP I-NP I-PER B-PER", "2 CD I-NP O O", "", "1996 CD I-NP O O")
+    [row] = score("ner", tmp_path / "eng.testb", tmp_path / "p.txt")
+    assert row.value == 100.0
+    write(tmp_path / "deu.testb", "1996 1996 CARD I-NC O", "Lima Lima NE I-NC I-LOC")
+    [row] = score("ner", tmp_path / "deu.testb", tmp_path / "deu.testb")
+    assert row.value == 100.0
+
+
+def test_tydis_mean_leaves_english_out_as_its_authors_do(tmp_path: Path) -> None:
+    gold = tmp_path / "tydiqa-goldp-v1.1-dev.json"
+    ids = ("english-1", "korean-1", "telugu-1", "telugu-2")
+    qas = [{"id": key, "question": "?", "answers": [{"text": "Asha", "answer_start": 0}]} for key in ids]
+    write(gold, json.dumps({"data": [{"paragraphs": [{"context": "Asha came.", "qas": qas}]}]}))
+    write(tmp_path / "p.json", json.dumps({"korean-1": "Asha", "telugu-1": "Asha"}))
+    found = score("tydiqa", gold, tmp_path / "p.json")
+    assert {key: value for key, value in values(found).items() if key[1] == "f1"} == {
+        ("en", "f1"): 0.0, ("ko", "f1"): 100.0, ("te", "f1"): 50.0, ("mean", "f1"): 75.0}  # fmt: skip
+    assert [row.examples for row in found if row.language == "mean"] == [3, 3]
+    assert BENCHMARKS["tydiqa"].mean_of({"en": 40.0}) == 40.0  # where there is nothing else
+    assert BENCHMARKS["xquad"].mean_of({"en": 40.0, "th": 20.0}) == 30.0
+
+
 @pytest.mark.parametrize("line", ["[" * 100_000, "1" + "0" * 400, "true", "1e200"])
 def test_json_values_that_are_no_predictions_are_named(line: str, tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2")
@@ -93,7 +139,8 @@ def test_tags_are_read_with_their_words_or_alone(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "I-PER", "O", "", "O", "")
     for name in ("a.conll", "b.txt"):
         [row] = score("ner", tmp_path / "esp.testb", tmp_path / name)
-        assert (row.language, row.value) == ("es", pytest.approx(200 / 3, abs=1e-6))
+        assert row.language == "es"
+        assert row.value == pytest.approx(200 / 3, abs=1e-6)
 
 
 def test_answers_are_read_by_id_and_missing_ones_score_nothing(tmp_path: Path) -> None:
@@ -129,6 +176,14 @@ def test_predictions_that_cannot_be_scored_are_named(predictions: tuple[str, ...
     write(tmp_path / "p.txt", *predictions)
     with pytest.raises(DataError, match=said):
         score("xnli", tmp_path / "test-en.tsv", tmp_path / "p.txt")
+
+
+def test_a_file_that_is_one_long_line_is_named_in_a_short_one(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "good\t1")
+    (tmp_path / "p.txt").write_bytes(b"1\r" * 5000)
+    with pytest.raises(DataError, match=r"p\.txt line 1: '1.* \.\.\. .*: wanted 0 or 1") as caught:
+        score("sst2", tmp_path / "dev.tsv", tmp_path / "p.txt")
+    assert len(str(caught.value)) < 500
 
 
 def test_wrong_lengths_of_tags_name_their_sentence(tmp_path: Path) -> None:
