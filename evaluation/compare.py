@@ -20,6 +20,7 @@ from evaluation.benchmarks import benchmark_named
 from evaluation.metrics.metric import Metric
 from evaluation.records import DataError
 from evaluation.results import FailedSeed, ResultRow, Scored
+from evaluation.settings import SELECTIONS
 from evaluation.summaries import is_collapsed, told_seeds
 
 # R replicates, S seeds, N examples, K numbers of an example, L test sets
@@ -28,6 +29,7 @@ Verdict = Literal["better", "worse", "within noise"]
 Group = tuple[str, str, str]  # benchmark, setting, metric
 MEAN = "mean"
 MANY = 1e9  # degrees of freedom where seeds add no spread
+ALIKE = ("checkpoint", "config", "code", "benchmark_version", "scorer_version")  # what all seeds of a mean share
 WEIGHTS_TOGETHER = 4_000_000  # numbers of one block of weights
 
 
@@ -89,6 +91,7 @@ def compare(
     `failed` are the seeds of a and of b that have no score: they are counted and told, and enter no number.  Raises
     DataError where nothing is common, or where data or scorers differ: such scores are of different things.
     """
+    rows_a, rows_b, left_out = _of_one_selection(rows_a, rows_b)
     ours, theirs = _by_group(rows_a), _by_group(rows_b)
     groups = [group for group in ours if group in theirs]
     told = [note for name, side, lost in zip("AB", (ours, theirs), failed, strict=True)
@@ -96,7 +99,10 @@ def compare(
     if not groups:
         said = "nothing to compare: the two have no benchmark, setting and metric in common"
         raise DataError("; ".join((said, *told)))
-    notes = told + [f"only one of the two has {' '.join(group)}" for group in sorted(set(ours) ^ set(theirs))]
+    notes = told + left_out
+    notes += [
+        f"only {'A' if group in ours else 'B'} has {' '.join(group)}" for group in sorted(set(ours) ^ set(theirs))
+    ]
     found, means = [], []
     for group in groups:
         languages = [name for name in ours[group] if name in theirs[group]]
@@ -111,6 +117,27 @@ def compare(
     if any(min(row.seeds_a, row.seeds_b) < 2 for row in decided):
         notes.append("one seed alone does not tell the spread between seeds: its intervals are over examples only")
     return Comparison(tuple(decided), tuple(dict.fromkeys(notes)), alpha, margin)
+
+
+def _of_one_selection(a: Sequence[Scored], b: Sequence[Scored]) -> tuple[list[Scored], list[Scored], list[str]]:
+    """Of each benchmark and setting the rows of one selection of the epoch, if possible of one that both have; and
+    what was left out."""
+    ways: tuple[dict[tuple[str, str], set[str]], ...] = ({}, {})
+    for side, found in zip((a, b), ways, strict=True):
+        for each in side:
+            found.setdefault((each.row.benchmark, each.row.setting), set()).add(each.row.selection)
+    kept, notes = [], []
+    for name, side, own, other in zip("AB", (a, b), ways, reversed(ways), strict=True):
+        chosen = {place: min(some & other.get(place, set()) or some, key=_rank) for place, some in own.items()}
+        kept.append([each for each in side if each.row.selection == chosen[each.row.benchmark, each.row.setting]])
+        notes += [f"{name}: {' '.join(place)}: scores with the selection {selection} are left out"
+                  for place, some in own.items() for selection in sorted(some - {chosen[place]})]  # fmt: skip
+    return kept[0], kept[1], notes
+
+
+def _rank(selection: str) -> tuple[int, str]:
+    known = [*SELECTIONS]
+    return (known.index(selection) if selection in known else len(known)), selection
 
 
 def _by_group(rows: Iterable[Scored]) -> dict[Group, dict[str, list[Scored]]]:
@@ -165,6 +192,11 @@ def _check(group: Group, ours: dict[str, list[Scored]], theirs: dict[str, list[S
     if not both:
         raise DataError(f"{group[0]}: no test set in common")
     rows = [[each.row for name in both for each in side[name]] for side in (ours, theirs)]
+    for name, side in zip("AB", rows, strict=True):
+        for what in ALIKE:
+            if len({getattr(row, what) for row in side}) > 1:
+                raise DataError(f"{group[0]}: the seeds of {name} differ in {what.replace('_', ' ')} "
+                                f"({_some(side, what)}): wanted seeds that were made alike")  # fmt: skip
     for what in ("data", "benchmark_version", "scorer_version", "scored", "examples"):
         a, b = ({(row.language, getattr(row, what)) for row in side} for side in rows)
         if a != b:
@@ -191,7 +223,8 @@ def _differences(
     seed: int,
 ) -> list[Difference]:
     """One of each test set, and, last, that of their mean (of the only one, where there is one)."""
-    metric = next(each for each in benchmark_named(group[0]).metrics if each.name == group[2])
+    benchmark = benchmark_named(group[0])
+    metric = next(each for each in benchmark.metrics if each.name == group[2])
     chance = np.random.default_rng(seed)
     whole_a_LS, whole_b_LS = (_whole(metric, side) for side in (ours, theirs))
     drawn_RL = _draw(metric, ours, theirs, replicates, chance)
@@ -201,9 +234,11 @@ def _differences(
     ]
     if len(rows) == 1:
         return rows
-    examples = sum(row.examples for row in rows)
-    mean_a_S, mean_b_S = (np.mean(np.stack(whole), axis=0) for whole in (whole_a_LS, whole_b_LS))
-    return [*rows, _difference(group, MEAN, mean_a_S, mean_b_S, drawn_RL.mean(axis=1), examples, alpha)]
+    averaged = [languages.index(name) for name in benchmark.averaged(languages)]
+    examples = sum(rows[i].examples for i in averaged)
+    mean_a_S, mean_b_S = (np.mean([whole[i] for i in averaged], axis=0) for whole in (whole_a_LS, whole_b_LS))
+    drawn_R = drawn_RL[:, averaged].mean(axis=1)
+    return [*rows, _difference(group, MEAN, mean_a_S, mean_b_S, drawn_R, examples, alpha)]
 
 
 def _whole(metric: Metric, side: list[list[Scored]]) -> list[Array]:
@@ -227,12 +262,20 @@ def _draw(
         block = max(1, min(replicates, WEIGHTS_TOGETHER // size))
         for start in range(0, replicates, block):
             part = slice(start, min(start + block, replicates))
-            counts_RN = chance.multinomial(size, np.full(size, 1 / size), part.stop - start).astype(np.float64)
-            for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-                if len(a[0].contributions) == size:
-                    b_R = _resampled(metric, b, counts_RN, weights_b_RS[part])
-                    drawn_RL[part, place] = b_R - _resampled(metric, a, counts_RN, weights_a_RS[part])
+            counts_RN = _drawn(size, part.stop - start, chance)
+            places = [place for place, seeds in enumerate(ours) if len(seeds[0].contributions) == size]
+            a_RL, b_RL = (
+                _resampled(metric, [side[place] for place in places], counts_RN, weights_RS[part])
+                for side, weights_RS in ((ours, weights_a_RS), (theirs, weights_b_RS))
+            )
+            drawn_RL[part, places] = b_RL - a_RL
     return drawn_RL
+
+
+def _drawn(size: int, replicates: int, chance: np.random.Generator) -> Array:
+    """(R, N) how often each example is drawn, of `size` draws with replacement."""
+    drawn_RN = chance.integers(size, size=(replicates, size)) + size * np.arange(replicates)[:, None]
+    return np.bincount(drawn_RN.ravel(), minlength=replicates * size).reshape(replicates, size).astype(np.float64)
 
 
 def _seed_weights(seeds: int, replicates: int, chance: np.random.Generator) -> Array:
@@ -243,9 +286,11 @@ def _seed_weights(seeds: int, replicates: int, chance: np.random.Generator) -> A
     return spread_RS
 
 
-def _resampled(metric: Metric, seeds: list[Scored], counts_RN: Array, weights_RS: Array) -> Array:
-    values_RS = np.stack([metric.value(counts_RN @ each.contributions) for each in seeds], axis=1)
-    weighted: Array = (values_RS * weights_RS).sum(axis=1)
+def _resampled(metric: Metric, side: list[list[Scored]], counts_RN: Array, weights_RS: Array) -> Array:
+    """(R, L) values of test sets of one size, in one product: one for each seed reads the counts again each time."""
+    together_NLSK = np.stack([[each.contributions for each in seeds] for seeds in side]).transpose(2, 0, 1, 3)
+    sums_RLSK = (counts_RN @ together_NLSK.reshape(len(together_NLSK), -1)).reshape(-1, *together_NLSK.shape[1:])
+    weighted: Array = (metric.value(sums_RLSK) * weights_RS[:, None]).sum(axis=2)
     return weighted
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from rich.table import Table
 
 from evaluation.report_figures import as_plain, shown_figures
 from evaluation.report_page import in_stage_order, render_latex, render_markdown, render_page
-from evaluation.report_shapes import NOTHING, OURS, PaperTable
+from evaluation.report_shapes import NOTHING, OURS, PUBLISHED, PaperTable
 from evaluation.report_tables import tables_of
+from training.storage import DiskFolder
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> None:
     """report.json, a self-contained report.html, report.md, report.tex; the same report gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    target = DiskFolder(folder.absolute())
     for form in FORMS:
-        (folder / f"report.{form}").write_text(render(report, form), encoding="utf-8")
+        target.put(render(report, form).encode(), f"report.{form}")
 
 
 def render(report: Mapping[str, Any], form: str) -> str:
@@ -52,7 +53,8 @@ def as_text(report: Mapping[str, Any], width: int = 120) -> str:
     if "corpus" in report:
         _print_corpus_and_training(report, console)
     for table in tables_of(report["benchmarks"], len(report.get("corpus", ()))):
-        console.print(_score_table(table))
+        for part in _score_tables(table):
+            console.print(part)
     for figure in shown_figures(report["benchmarks"]):
         console.print(_figure_table(figure.table))
     return out.getvalue()
@@ -101,22 +103,27 @@ def _figure_table(found: PaperTable) -> Table:
     return table
 
 
-def _score_table(found: PaperTable) -> Table:
-    """A test set a row, since a terminal is narrower than the paper: our rows, and the paper's XLM-R."""
-    lines = [line for section in found.sections for line in section.lines
-             if line.kind != "published" or line.label == "XLM-R"]  # fmt: skip
-    if not found.facts:
-        table = Table(title=found.title)
-        for name in ("test set", *found.columns):
-            table.add_column(name, justify="left" if name == "test set" else "right")
-        for line in lines:
-            table.add_row(line.label, *(cell.text for cell in line.cells))
-        return table
-    table = Table(title=found.title)
-    table.add_column("test set")
-    for line in lines:
-        table.add_column(" ".join((line.label, *filter(None, line.facts))), justify="right")
-    for place, name in enumerate(found.columns):
-        if any(line.kind == OURS and line.cells[place].text != NOTHING for line in lines):
-            table.add_row(name, *(line.cells[place].text for line in lines))
-    return table
+def _score_tables(found: PaperTable) -> Iterator[Table]:
+    """One for each section that has rows of ours; a test set a row, since a terminal is narrower than the paper: our
+    rows, and the paper's XLM-R."""
+    for section in found.sections:
+        if all(line.kind == PUBLISHED for line in section.lines):
+            continue
+        lines = [line for line in section.lines if line.kind != PUBLISHED or line.label == "XLM-R"]
+        table = Table(title=": ".join(filter(None, (found.title, section.title))))
+        table.add_column("test set")
+        if found.facts:
+            for line in lines:
+                table.add_column(line.label, justify="right")
+            for place, name in enumerate(found.facts):
+                table.add_row(name, *(line.facts[place] for line in lines))
+            table.add_section()
+            for place, name in enumerate(found.columns):
+                if any(line.kind == OURS and line.cells[place].text != NOTHING for line in lines):
+                    table.add_row(name, *(line.cells[place].text for line in lines))
+        else:
+            for name in found.columns:
+                table.add_column(name, justify="right")
+            for line in lines:
+                table.add_row(line.label, *(cell.text for cell in line.cells))
+        yield table

@@ -263,8 +263,8 @@ def _other_table(benchmark: Benchmark, ours: list[OurScores]) -> PaperTable:
             cells = [_cell(each, language, metric.name) for metric in benchmark.metrics]
             cells += [_plain(rows[0].baseline), _plain(rows[0].chance), Cell(f"{rows[0].examples:,}")]
             lines.append(Line(OURS, language, (), tuple(cells)))
-        means = [fmean(each.values(language, benchmark.headline)) for language, metric in each.found
-                 if metric == benchmark.headline]  # fmt: skip
+        scored = [language for language, metric in each.found if metric == benchmark.headline]
+        means = [fmean(each.values(name, benchmark.headline)) for name in benchmark.averaged(scored)]
         empty = (Cell(""),) * (len(columns) - 1)
         lines.append(Line(OURS, f"mean of {len(means)}", (), (_average(means, len(means)), *empty)))
         named = f"{each.model}: " if each.model else ""

@@ -38,9 +38,10 @@ def standing_results(
     every = read_results(store, **wanted)
     failures = standing_failures(read_failures(store, **wanted), every)
     if not every:
-        there = sorted({each.origin.checkpoint_name for each in read_results(store)})
-        named = ", ".join(there[:SHOWN]) + (" …" if len(there) > SHOWN else "")
-        said = f"scored are {named}" if there else "nothing is scored yet"
+        known = read_results(store)
+        there = ({each.origin.checkpoint_name for each in known}, {each.row.benchmark for each in known})
+        named = " on ".join(", ".join(sorted(names)[:SHOWN]) + " …" * (len(names) > SHOWN) for names in there)
+        said = f"scored are {named}" if known else "nothing is scored yet"
         lost = f"; failed are {', '.join(sorted({_named(each) for each in failures}))}" if failures else ""
         raise MissingArtifact(f"{store.root}: no such score ({said}{lost}): run `xlmr evaluate` first")
     return newest(every), failures

@@ -14,8 +14,9 @@ from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig, PermanentError, TransientError
 from pipeline.outside import read_outside
 from pipeline.plan import Plan
-from pipeline.runs import CORPUS, Run, RunSettings
+from pipeline.runs import CORPUS, EvaluateChoices, Run, RunSettings
 from pipeline.stages import find_removals, ingest
+from pipeline.stages.evaluate import check_choices
 from pipeline.store import ArtifactStore
 
 NAMED = 12  # of missing things that a message names
@@ -36,7 +37,9 @@ class MissingDumps(PermanentError):
 def named_manifests(run: Run, settings: RunSettings, deployment: Deployment, store: ArtifactStore) -> tuple[str, ...]:
     """The keys of the manifests that the settings name, and of the removal list as it is now.  They are looked up
     once, when a run starts: what comes later does not change it.  Raises MissingArtifact, MissingModels, Waiting,
-    MissingDumps, BadInput, SourceUnavailable."""
+    MissingDumps, BadConfig, BadInput, SourceUnavailable."""
+    if isinstance(settings, EvaluateChoices):
+        check_choices(settings, settings.benchmarks)
     find = FINDERS.get(run.name)
     return (*(find(settings, store) if find else ()), *_removal_list(run, deployment, store))
 

@@ -23,6 +23,7 @@ from pipeline.hub import SCHEME, repository_of
 from pipeline.manifest import parse_key
 from pipeline.result_store import StoredFailure, StoredResult
 from pipeline.store import ArtifactStore
+from training.storage import DiskFolder
 
 if TYPE_CHECKING:
     from evaluation.benchmark import Benchmark
@@ -323,10 +324,9 @@ def _write(folder: Path, found: Mapping[str, Any]) -> Path:
     text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     name = UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4)
     collection = found["evaluation_results"][0]["source_data"]["dataset_name"]
-    path = folder.joinpath("data", collection, found["model_info"]["id"], f"{name}.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    place = f"data/{collection}/{found['model_info']['id']}/{name}.json"
+    DiskFolder(folder.absolute()).put(text.encode(), place)
+    return folder / place
 
 
 def _made_by(path: Path) -> tuple[str, str]:

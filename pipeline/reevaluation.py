@@ -25,6 +25,7 @@ from pipeline.result_store import StoredFailure, StoredResult, read_failures, re
 from pipeline.runner import run_work
 from pipeline.runs import REEVALUATE, ReevaluateSettings
 from pipeline.source_digest import digest_of_listing, files_of
+from pipeline.stages.evaluate import check_choices
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Wanted:
 def chosen_checkpoints(settings: ReevaluateSettings, store: ArtifactStore) -> dict[str, str]:
     """name -> key of its current manifest: those named, else the store's own that was made last.
 
-    A model from outside has the manifest that was scored last.  Raises MissingArtifact.
+    A model from outside has the manifest that was scored last.  Raises MissingArtifact, BadConfig.
     """
+    check_choices(settings, settings.benchmarks)
     if settings.checkpoints:
         return {name: _manifest_of(name, store) for name in settings.checkpoints}
     found = {name: current(store, "checkpoint", name) for name in names(store, "checkpoint")}

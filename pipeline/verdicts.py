@@ -142,11 +142,16 @@ def read_verdict(store: ArtifactStore, checkpoint: str) -> Verdict | None:
         raise CorruptArtifact(f"{place}: no readable verdict: delete it and run xlmr reevaluate again") from error
 
 
+def judged(store: ArtifactStore) -> list[str]:
+    """The names of the checkpoints that there is a verdict on."""
+    return [key.removeprefix(f"{FOLDER}/").removesuffix(".json") for key in store.list(f"{FOLDER}/")]
+
+
 def regressions_since(store: ArtifactStore, moment: datetime) -> list[str]:
     """A line for each checkpoint whose last verdict is a regression and not older than this moment."""
     found = []
-    for key in store.list(f"{FOLDER}/"):
-        verdict = read_verdict(store, key.removeprefix(f"{FOLDER}/").removesuffix(".json"))
+    for name in judged(store):
+        verdict = read_verdict(store, name)
         if verdict and verdict.fails and datetime.fromisoformat(verdict.judged_at) >= moment.replace(microsecond=0):
             found.append(verdict.told())
     return found
@@ -166,7 +171,7 @@ def compared(
 
     sides = [with_contributions(store, newest(side)) for side in (a, b)]
     notes, usable = [], []
-    for benchmark in dict.fromkeys(each.row.benchmark for each in sides[1]):
+    for benchmark in dict.fromkeys(each.row.benchmark for side in reversed(sides) for each in side):
         ours, theirs = ([each for each in side if each.row.benchmark == benchmark] for side in sides)
         try:
             compare(ours, theirs, replicates=2)

@@ -20,7 +20,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.run import help_of_run, stage_options, start
 from pipeline.deployment import OFFICIAL, Deployment
-from pipeline.errors import BadConfig
+from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.hub import SCHEME, at_commit
 from pipeline.needs import BENCHMARKS
 from pipeline.runs import EVALUATE
@@ -65,7 +65,12 @@ def evaluate(
         asked["seeds"] = ",".join(map(str, range(1, seeds + 1)))
     asked |= {name: value for name, value in (("benchmark_setting", setting), ("finetuning", finetuning)) if value}
     given["pairs"] = (*given["pairs"], *(f"{name}={value}" for name, value in asked.items()))
-    start(EVALUATE, read_settings(EVALUATE, deployment, **given), deployment, until, unit, workers, dry_run)
+    try:
+        start(EVALUATE, read_settings(EVALUATE, deployment, **given), deployment, until, unit, workers, dry_run)
+    except MissingArtifact as error:
+        if checkpoint and Path(checkpoint, "config.json").is_file():
+            raise MissingArtifact(f"{error}; the folder of that name is ./{checkpoint}") from error
+        raise
 
 
 def _with_data(deployment: Deployment, data: Path) -> Deployment:

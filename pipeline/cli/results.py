@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import NumberRange, place_options, store_of, with_options
-from pipeline.errors import BadInput, MissingArtifact
+from pipeline.errors import BadInput, FactoryError, MissingArtifact
 from pipeline.stages.evaluate import KNOWN_BENCHMARKS
 
 if TYPE_CHECKING:
@@ -48,7 +48,13 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str, as_json:
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @with_options(place_options)
-@click.option("--alpha", type=NumberRange(0, 1), default=0.05, show_default=True, help="chance of a wrong verdict")
+@click.option(
+    "--alpha",
+    type=NumberRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="chance of a wrong verdict",
+)
 @click.option("--margin", type=NumberRange(0), default=0.0, show_default=True, help="points that count as noise")
 @click.option("--fail-on-regression", is_flag=True, help="exit with 1 where B is worse beyond noise")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -56,7 +62,7 @@ def compare(a: str, b: str, alpha: float, margin: float, fail_on_regression: boo
     """Say for each language and overall whether B is better or worse than A beyond noise.
 
     A and B are folders of results, one or more seeds below each (what `evaluate` leaves), or names of checkpoints that
-    the store has scores of.
+    the store has scores of. A folder that has results goes before a checkpoint of that name.
 
     \b
     Example: xlmr compare results/last-week results/today --fail-on-regression
@@ -79,10 +85,10 @@ def compare(a: str, b: str, alpha: float, margin: float, fail_on_regression: boo
 
 def _scored(named: str, where: dict[str, Any]) -> tuple[list[Scored], list[FailedSeed]]:
     """The results below a folder, else the newest ones of a checkpoint of the store; and the seeds that failed."""
-    from evaluation.results import read_failed_below, read_results_below
+    from evaluation.results import RESULTS, read_failed_below, read_results_below
     from pipeline.result_store import newest, read_failures, read_results, standing_failures, with_contributions
 
-    if Path(named).is_dir():
+    if Path(named).is_dir() and (any(Path(named).rglob(RESULTS)) or not _in_store(named, where)):
         found: tuple[list[Scored], list[FailedSeed]]
         found = _told(lambda: (read_results_below(Path(named)), read_failed_below(Path(named))))
         return found
@@ -96,6 +102,15 @@ def _scored(named: str, where: dict[str, Any]) -> tuple[list[Scored], list[Faile
             "see `xlmr report`"
         )
     return with_contributions(store, newest(every)), [each.row for each in failures]
+
+
+def _in_store(checkpoint: str, where: dict[str, Any]) -> bool:
+    from pipeline.result_store import read_results
+
+    try:
+        return bool(read_results(store_of(where), checkpoint_name=checkpoint))
+    except FactoryError:
+        return False
 
 
 choice_options = [
@@ -163,10 +178,10 @@ def export_results(
 
 def _table(told: dict[str, Any], title: str) -> Table:
     table = Table(title=title)
-    for name in ("benchmark", "language", "metric", "difference", "interval", "verdict"):
+    for name in ("benchmark", "setting", "language", "metric", "difference", "interval", "verdict"):
         table.add_column(name)
     for row in told["differences"]:
-        table.add_row(row["benchmark"], row["language"], row["metric"], f"{row['difference']:+.2f}",
+        table.add_row(row["benchmark"], row["setting"], row["language"], row["metric"], f"{row['difference']:+.2f}",
                       f"{row['low']:+.2f} to {row['high']:+.2f}", row["verdict"])  # fmt: skip
     return table
 

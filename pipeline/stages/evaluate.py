@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.draft import Draft
-from pipeline.errors import BadConfig
+from pipeline.errors import BadConfig, BadInput
 from pipeline.needs import all_units, benchmark_files, named, several
 from pipeline.official_files import benchmark_manifest
 from pipeline.result_store import record_results
@@ -76,6 +77,7 @@ def evaluate(config: EvaluateConfig, inputs: Inputs, draft: Draft) -> None:
     from evaluation.code_digest import code_digest
     from evaluation.finetune import run
     from evaluation.hardware import hardware
+    from evaluation.records import DataError
     from evaluation.tuning import DivergedError
 
     code = code_digest(config.benchmark)
@@ -83,17 +85,33 @@ def evaluate(config: EvaluateConfig, inputs: Inputs, draft: Draft) -> None:
         raise BadConfig(f"scores of the code {config.code} were asked for, {code} is installed: plan again")
     checkpoint = next((m for m in inputs.of("ingest") if m.unit.startswith(UNITS)), None) or inputs.one("export")
     model = inputs.folder(checkpoint, draft.scratch("model"))
-    data = inputs.folder(benchmark_manifest(inputs, config.benchmark), draft.scratch("data"))
+    brought = benchmark_manifest(inputs, config.benchmark)
+    data = inputs.folder(brought, draft.scratch("data"))
     output = draft.path("results.json").parent
     draft.hardware = hardware()
     state = draft.state()  # a killed task goes on after its last whole epoch
     try:
         results = run(config.benchmark, model, data, output, _numbers(config), state.folder, state.keep)
+    except DataError as error:
+        source = str(brought.config.get("source") or "benchmark data").rstrip("/")  # the scratch folder is gone then
+        raise BadInput(str(error).replace(str(data), source)) from error
     except DivergedError as error:
         log.error("%s failed: %s", draft.what, error)
         draft.add({"failed_seeds": 1})
         return
     draft.add({"results": len(results), "examples": sum(result.examples for result in results)})
+
+
+def check_choices(choices: FinetuningChoices, benchmarks: Iterable[str]) -> None:
+    """Raise BadConfig for a setting or preset that one of the benchmarks does not have."""
+    if choices.benchmark_setting == "default" and choices.finetuning != "xtreme":
+        return  # every benchmark has these: nothing is imported for them
+    given = {name: getattr(choices, name) for name in FinetuningChoices.model_fields}
+    for benchmark in benchmarks:
+        try:
+            _numbers(EvaluateConfig(benchmark=benchmark, seed=1, **given))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise BadConfig(str(error)) from error
 
 
 def _numbers(config: EvaluateConfig) -> FinetuneConfig:

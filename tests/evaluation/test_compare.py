@@ -12,7 +12,7 @@ import pytest
 from evaluation.__main__ import main
 from evaluation.compare import Comparison, compare
 from evaluation.records import DataError
-from evaluation.results import ResultRow, Scored, write_results
+from evaluation.results import CONTRIBUTIONS, RESULTS, ResultRow, Scored, read_results, write_results
 
 LANGUAGES = ("en", "de", "sw", "ur", "zh")
 ROW = ResultRow(
@@ -63,6 +63,16 @@ def test_equal_models_are_within_noise_and_a_worse_one_is_caught() -> None:
     mean, any_language = verdicts(-0.08, 20)
     assert mean == 1.0
     assert any_language >= 0.9
+
+
+def test_the_mean_is_over_the_test_sets_that_the_benchmarks_authors_average() -> None:
+    def side(**right: int) -> list[Scored]:
+        answers = {name: np.arange(100) < n for name, n in right.items()}
+        return [scored(each, 1, name, benchmark="tydiqa", metric="f1") for name, each in answers.items()]
+
+    found = compare(side(en=10, ko=50, sw=60), side(en=90, ko=50, sw=70))
+    mean = found.differences[-1]
+    assert (mean.language, mean.a, mean.b, mean.examples) == ("mean", 55.0, 60.0, 200)
 
 
 def test_the_same_answers_do_not_differ() -> None:
@@ -136,12 +146,29 @@ def test_scores_of_different_things_are_not_compared(what: str, value: object) -
         compare([scored(right, 1, "en")], [scored(right, 1, "en", **{what: value})])
 
 
+@pytest.mark.parametrize("what", ["checkpoint", "config", "code"])
+def test_a_mean_over_seeds_that_were_made_otherwise_is_refused(what: str) -> None:
+    right = np.arange(10) < 7
+    mixed = [scored(right, 1, "en"), scored(right, 2, "en", **{what: "other"})]
+    with pytest.raises(DataError, match=f"xnli: the seeds of B differ in {what} .*: wanted seeds that were made alike"):
+        compare([scored(right, 1, "en")], mixed)
+
+
+def test_scores_of_the_selection_that_both_have_are_compared() -> None:
+    good, bad = np.arange(10) < 9, np.arange(10) < 1
+    a = [scored(bad, 1, "en"), scored(good, 1, "en", selection="joint"), scored(good, 2, "en", selection="joint")]
+    found = compare(a, [scored(good, 1, "en", selection="joint")])
+    [row] = found.differences
+    assert (row.a, row.b, row.seeds_a) == (90.0, 90.0, 2)
+    assert "A: xnli transfer: scores with the selection source are left out" in found.notes
+
+
 def test_what_only_one_side_has_is_noted() -> None:
     right = np.arange(10) < 7
     a = [scored(right, 1, "en"), scored(right, 1, "de"), scored(right, 1, "en", setting="translate-test")]
     found = compare(a, [scored(right, 1, "en", selection="joint")])
     assert found.notes[:3] == (
-        "only one of the two has xnli translate-test accuracy",
+        "only A has xnli translate-test accuracy",
         "xnli: only one of the two was scored on de",
         "xnli: selection differ (source and joint)",
     )
@@ -186,3 +213,14 @@ def test_results_of_all_seeds_below_a_folder_are_compared_by_the_command(
     monkeypatch.setattr("sys.argv", ["evaluation", "compare", str(tmp_path / "a"), str(tmp_path / "nothing")])
     assert main() == 2
     assert "nothing: no results.json in it or below it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [(CONTRIBUTIONS, b"PK\x03\x04 cut here"), (CONTRIBUTIONS, b""), (RESULTS, b'{"a": 1}'), (RESULTS, b"[1]")],
+)
+def test_a_damaged_file_of_results_is_named_in_one_line(name: str, damaged: bytes, tmp_path: Path) -> None:
+    write_results([scored(np.arange(50) < 30, 1, "en")], {"en": ["neutral"]}, tmp_path)
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.raises(DataError, match=f"{tmp_path}: .*: wanted {RESULTS} and {CONTRIBUTIONS} of one evaluation"):
+        read_results(tmp_path)

@@ -15,9 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.checkpoint_source import absolute, check_manifest, is_outside, name_of
-from pipeline.errors import BadConfig
+from pipeline.cli import xlmr as commands
+from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.hub import repository_of
 from pipeline.result_store import read_results
 from pipeline.store import FileStore
@@ -148,6 +150,27 @@ def test_without_the_hub_it_says_so_in_one_line(tmp_path: Path) -> None:
     assert said.returncode == 75
     assert said.stderr.startswith("xlmr: hf://lab/tiny-bert: the hub cannot be reached")
     assert len(said.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_also_a_folder_says_how_the_folder_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    asked = [
+        "evaluate",
+        "--checkpoint",
+        "mine",
+        "--benchmark",
+        "ner",
+        "--data",
+        str(data),
+        "--store",
+        f"{tmp_path}/store",
+    ]
+    with pytest.raises(MissingArtifact, match=r"no checkpoint 'mine' .*; the folder of that name is \./mine"):
+        CliRunner().invoke(commands, asked, catch_exceptions=False)
 
 
 def test_a_model_that_needs_its_own_code_is_refused(bert: Path, tmp_path: Path) -> None:

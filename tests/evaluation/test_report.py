@@ -103,6 +103,14 @@ def test_table_3_shows_f1_and_exact_match() -> None:
     assert cells(table, "XLM-15")[-1] == "61.6 / 43.5"
 
 
+def test_a_mean_is_over_the_test_sets_that_the_benchmarks_authors_average() -> None:
+    [table] = tables_of(
+        [row("tydiqa", name, "f1", value) for name, value in (("en", 90.0), ("ko", 20.0), ("te", 25.0))]
+    )
+    assert cells(table, "en")[0] == "90.0"
+    assert cells(table, "mean of 2")[0] == "22.5"
+
+
 def test_table_4_counts_mnli_once() -> None:
     rows = [row("mnli", "en-matched", "accuracy", 60.0), row("mnli", "en-mismatched", "accuracy", 62.0)]
     rows += [row(name, "en", "accuracy", value) for name, value in
@@ -145,6 +153,13 @@ def test_the_first_line_says_what_was_run_at_which_scale() -> None:
     assert render_markdown(shown).splitlines()[0] == shown["scale"]
     assert render_latex(shown).splitlines()[0] == f"% {shown['scale']}"
     assert as_text(shown).startswith("Scale: 15 documents; 0.9 million parameters")
+
+
+def test_the_text_has_a_table_for_each_setting_with_the_facts_of_each_row() -> None:
+    said = as_text(report([*ALL, row("xnli", "en", "accuracy", 50.0, setting="translate-train-all")]), 200)
+    titles = [line.strip() for line in said.splitlines() if line.strip().startswith("XNLI (tables 1 and 5): ")]
+    assert len(titles) == len(set(titles)) == 2
+    assert re.search(r"#lg +│ +100 ", said)
 
 
 def test_text_from_data_is_escaped_in_each_form() -> None:
