@@ -22,7 +22,6 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -32,8 +31,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +45,7 @@ import sentencepiece
 import ccnet.extract
 import ccnet.recipe
 from benchmarks.corpus_peers import measure_peers, peers_of
-from benchmarks.machine import processor
+from benchmarks.machine import measured
 from benchmarks.memory import measure_dedup, measure_worker
 from ccnet.cut_offs import ccnet_cut_offs
 from ccnet.document import CorpusError
@@ -60,6 +57,7 @@ from pipeline.errors import FactoryError
 from pipeline.tools import find_language_identifier
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "trafilatura")
 GOLDEN = ROOT.parent / "shared" / "golden" / "ccnet"
 WATCHED = {  # step -> function, which is replaced where it is called
     "decode html": (ccnet.extract, "decode_html"), "html to text": (ccnet.extract, "extract_text"),
@@ -260,18 +258,6 @@ def _record(text: bytes, copy: int) -> bytes:
     return f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n"
 
 
-def machine() -> dict[str, str]:
-    names = ("fasttext", "kenlm", "sentencepiece", "pyarrow", "numpy", "trafilatura")
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed here"
-    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": processor(), "python": platform.python_version(),
-            "command": "python -m benchmarks.corpus " + " ".join(sys.argv[1:])} | versions  # fmt: skip
-
-
 def measure_alone(source: Path, warc: Path | None, recipe: Recipe, rounds: int, workspace: Path) -> dict[str, Any]:
     """Memory, steps beside the floor, growth, and pages from WARC: all but the peers."""
     memory = measure_worker(source, recipe, workspace)
@@ -319,13 +305,13 @@ def main() -> None:
     try:
         os.sched_setaffinity(0, {min(cores)})
         standing = _standing(arguments.json)
-        found = {"machine": machine()}
+        found: dict[str, Any] = {"machine": measured(*LIBRARIES)}
         found |= measure_peers(peers, arguments.rounds, workspace, standing.get("peers", {}))
         result: dict[str, Any] = {"peers": found}
         if arguments.peers_only:
             result = standing | result
         else:
-            result |= {"machine": machine()}
+            result |= {"machine": measured(*LIBRARIES)}
             result |= measure_alone(arguments.input, arguments.warc, recipe, arguments.rounds, workspace)
             os.sched_setaffinity(0, cores)
             result["workers"] = measure_workers(arguments.input, recipe, workspace)

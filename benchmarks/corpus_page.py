@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from benchmarks.api_server import ApiServer, api_server
+from benchmarks.machine import measured
 from benchmarks.recorded_statistics import make_store
 from ccnet.languages import LANGUAGES
 from pipeline.statistics import Kind, StatisticsReader
@@ -93,8 +93,8 @@ def main() -> None:
         with api_server(Path(scratch) / "airflow", store.root) as server:
             found = measure_pages(playwright, server, pages, options.times)
     result = {
-        "dumps": len(crawls), "languages": len(LANGUAGES), "statistics_bytes_a_dump": max(size_bytes),
-        "load_average": round(os.getloadavg()[0], 1), "pages": found,
+        **measured("apache-airflow", "playwright"), "dumps": len(crawls), "languages": len(LANGUAGES),
+        "statistics_bytes_a_dump": max(size_bytes), "pages": found,
     }  # fmt: skip
     json.dump(result, sys.stdout, indent=1)
     if options.json:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.api_server import api_server
 from benchmarks.corpus_page import measure_pages
+from benchmarks.machine import measured
 from benchmarks.recorded_models import make_store
 from ccnet.languages import LANGUAGES
 from pipeline.result_store import read_results
@@ -40,8 +40,8 @@ def main() -> None:
         with api_server(Path(scratch) / "airflow", store.root) as server:
             found = measure_pages(playwright, server, pages, options.times)
         result = {
-            "checkpoints": len(names), "languages": len(LANGUAGES), "scores": len(read_results(store)),
-            "load_average": round(os.getloadavg()[0], 1), "pages": found,
+            **measured("apache-airflow", "playwright"), "checkpoints": len(names), "languages": len(LANGUAGES),
+            "scores": len(read_results(store)), "pages": found,
         }  # fmt: skip
     json.dump(result, sys.stdout, indent=1)
     if options.json:

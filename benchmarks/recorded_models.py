@@ -13,13 +13,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from ccnet.languages import LANGUAGES
 from evaluation.benchmarks import benchmark_named
+from evaluation.metrics.metric import f1
 from evaluation.results import CONTRIBUTIONS, FAILED, RESULTS, FailedSeed, ResultRow
 from pipeline.current import set_current
 from pipeline.manifest import Artifact, Manifest, fingerprint, manifest_key
@@ -30,6 +33,7 @@ FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 PARAMETERS = 270_000_000
 UNIFORM_NATS = math.log(250_002)
 SEED_SPREAD = 0.005  # standard deviation of the share of right answers between seeds
+LINES, LEVELS = 120, 5  # of a large store: written updates of a training, and different sets of answers
 COMMON = 0.95  # correlation of what is hard for two models or seeds: two of them agree on nine answers of ten
 
 
@@ -61,8 +65,9 @@ def write_manifest(
     key = manifest_key(stage, unit, mark)
     artifacts = []
     for name, data in files.items():
-        place = key.replace("manifest.json", f"recorded/{name}")
-        store.put(place, data)
+        place = f"recorded/{digests[name]}/{name}"
+        if not store.exists(place):
+            store.put(place, data)
         artifacts.append(Artifact(name=name, key=place, size_bytes=len(data), sha256=digests[name]))
     manifest = Manifest(
         stage=stage, version=1, unit=unit, fingerprint=mark, config=dict(config or {}), inputs=tuple(sorted(inputs)),
@@ -112,26 +117,42 @@ def write_scores(
 def _write_seed(
     store: ArtifactStore, checkpoint: str, skill: Skill, seed: int, at: datetime, given: Mapping[str, Any]
 ) -> str:
-    chance = np.random.default_rng([skill.seed, seed])
-    hard = np.random.default_rng(0)  # the same test sets for all
-    rows, contributions, files = [], {}, {}
-    for language, share in skill.shares.items():
-        able = norm.ppf(np.clip(share + chance.normal(0.0, SEED_SPREAD), 0.0, 1.0))
-        own = math.sqrt(1 - COMMON**2) * chance.standard_normal(skill.examples)
-        right = COMMON * hard.standard_normal(skill.examples) + own < able
-        values = np.stack([right, np.ones_like(right)], axis=1).astype(np.float64)
-        rows.append(replace_fields(_row(skill, language, seed, 100.0 * float(right.mean())), given))
-        contributions[f"{language}/{rows[-1].metric}"] = values
-        files[f"predictions-{language}.jsonl"] = b"".join(b"%d\n" % answer for answer in right)
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **contributions)  # type: ignore[arg-type]
-    files |= {RESULTS: json.dumps([asdict(row) for row in rows]).encode(), CONTRIBUTIONS: packed.getvalue()}
+    shares, packed, files = _answers(skill.benchmark, tuple(skill.shares.items()), skill.examples, seed, skill.seed)
+    rows = [replace_fields(_row(skill, language, seed, 100.0 * right), given) for language, right in shares.items()]
+    stated = json.dumps([asdict(row) for row in rows]).encode()
+    files = {**files, RESULTS: stated, CONTRIBUTIONS: packed}
     key = write_manifest(
         store, "evaluate", f"{skill.benchmark}/seed-{seed}", files, inputs=[checkpoint], at=at,
         config={"benchmark": skill.benchmark, "seed": seed, "finetuning": "paper"},
     )  # fmt: skip
     record_results(store, key)
     return key
+
+
+@lru_cache(512)
+def _answers(
+    benchmark: str, shares: tuple[tuple[str, float], ...], examples: int, seed: int, drawn: int
+) -> tuple[dict[str, float], bytes, dict[str, bytes]]:
+    """Share of right answers of each test set, what each example contributed, and the files of predictions.
+
+    Remembered, since the checkpoints of a large store share them.
+    """
+    chance = np.random.default_rng([drawn, seed])
+    hard = np.random.default_rng(0)  # the same test sets for all
+    metric = benchmark_named(benchmark).metrics[0]
+    found, contributions, files = {}, {}, {}
+    for language, share in shares:
+        able = norm.ppf(np.clip(share + chance.normal(0.0, SEED_SPREAD), 0.0, 1.0))
+        own = math.sqrt(1 - COMMON**2) * chance.standard_normal(examples)
+        right = COMMON * hard.standard_normal(examples) + own < able
+        found[language] = float(right.mean())
+        ones = [np.ones_like(right)] * (2 if metric.value is f1 else 1)  # an entity an example, or a mean
+        contributions[f"{language}/{metric.name}"] = np.stack([right, *ones], axis=1).astype(np.float64)
+        digits = np.stack([right + ord("0"), np.full(examples, ord("\n"))], axis=1)
+        files[f"predictions-{language}.jsonl"] = digits.astype(np.uint8).tobytes()
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **contributions)  # type: ignore[arg-type]
+    return found, packed.getvalue(), files
 
 
 def write_failure(
@@ -167,34 +188,45 @@ def _row(skill: Skill, language: str, seed: int, value: float) -> ResultRow:
 
 
 def make_store(store: ArtifactStore, checkpoints: int, languages: Sequence[str] = tuple(LANGUAGES)) -> list[str]:
-    """Checkpoints that get better, each scored on XNLI, SIB-200 and SST-2 with three seeds; their names."""
+    """Checkpoints that get better, in LEVELS steps, each scored on ten benchmarks with three seeds; their names."""
     names = [f"cc100-base-{number:02d}" for number in range(1, checkpoints + 1)]
     for number, name in enumerate(names):
         at = FIRST_DAY + timedelta(days=7 * number)
-        key = write_checkpoint(store, name, languages=languages, lines=1000, at=at, quality=1 + number / 20)
-        gain = 0.1 * number / max(checkpoints, 1)
-        xnli = {code: 0.68 + gain - place / 200 for place, code in enumerate(benchmark_named("xnli").paper)}
-        sib = {code: 0.6 + gain for code in languages}
-        for skill in (Skill("xnli", xnli, 5010), Skill("sib200", sib, 204), Skill("sst2", {"en": 0.85 + gain}, 872)):
+        key = write_checkpoint(store, name, languages=languages, lines=LINES, at=at, quality=1 + number / 20)
+        for skill in _skills(languages, 0.1 * (LEVELS * number // max(checkpoints, 1)) / LEVELS):
             write_scores(store, key, skill, at + timedelta(hours=6))
     return names
 
 
+def _skills(languages: Sequence[str], gain: float) -> list[Skill]:
+    sets = {"xnli": 5010, "ner": 3000, "mlqa": 5000, "mnli": 9800, "qnli": 5400, "sst2": 872, "mrpc": 408}
+    paper = [
+        Skill(name, {code: 0.68 + gain - place / 200 for place, code in enumerate(benchmark_named(name).paper)}, size)
+        for name, size in sets.items()
+    ]
+    all_languages = {"panx": 1000, "sib200": 204, "belebele": 900}
+    return paper + [Skill(name, {code: 0.6 + gain for code in languages}, size) for name, size in all_languages.items()]
+
+
 def _metrics(languages: Sequence[str], lines: int, quality: float) -> bytes:
-    rows = []
-    for line in range(1, lines + 1):
-        losses = {code: _loss(line, place, quality) for place, code in enumerate(languages)}
-        mean = sum(losses.values()) / len(losses)
-        rows.append({"step": 100 * line, "loss_nats": mean, "loss_nats_by_language": losses})
+    losses = _losses(len(languages), lines, quality)
+    rows = [
+        {"step": 100 * line, "loss_nats": mean, "loss_nats_by_language": dict(zip(languages, own, strict=True))}
+        for line, (mean, own) in enumerate(zip(losses.mean(axis=1).tolist(), losses.tolist(), strict=True), 1)
+    ]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def _loss(line: int, place: int, quality: float) -> float:
-    return round(1.4 + place / 200 + (UNIFORM_NATS - 2) * line ** (-0.45 * quality) + 0.03 * math.sin(line + place), 6)
+def _losses(languages: int, lines: int, quality: float) -> NDArray[np.float64]:
+    """A row for each written update, a column for each language."""
+    line, place = np.arange(1.0, lines + 1)[:, None], np.arange(languages)
+    falling = (UNIFORM_NATS - 2) * line ** (-0.45 * quality)
+    found: NDArray[np.float64] = np.round(1.4 + place / 200 + falling + 0.03 * np.sin(line + place), 6)
+    return found
 
 
 def _summary(languages: Sequence[str], lines: int, quality: float) -> bytes:
     tokens = {code: 10**9 // (place + 1) for place, code in enumerate(languages)}
-    last = sum(_loss(lines, place, quality) for place in range(len(languages))) / len(languages)
+    last = float(_losses(len(languages), lines, quality)[-1].mean())
     found = {"uniform_loss_nats": round(UNIFORM_NATS, 6), "last_loss_nats": last, "tokens_by_language": tokens}
     return json.dumps(found).encode()

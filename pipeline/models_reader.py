@@ -6,22 +6,26 @@ What was read is kept in memory: manifests, artifacts and rows of scores never c
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.current import current_or_none, names
-from pipeline.errors import MissingArtifact
-from pipeline.known_manifests import LIST_AGAIN_S, KnownManifests
+from pipeline.errors import CorruptArtifact, MissingArtifact
+from pipeline.known_manifests import LIST_AGAIN_S, READERS, KnownManifests
 from pipeline.manifest import Manifest, manifest_key, parse_key
 from pipeline.result_store import FOLDER as RESULTS
 from pipeline.result_store import KnownResults, StoredFailure, StoredResult, read_failures
 from pipeline.store import ArtifactStore
-from pipeline.verdicts import Verdict, read_verdict
+from pipeline.verdicts import Verdict, judged, read_verdict
+
+log = logging.getLogger(__name__)
 
 KEPT_CURVES = 32  # a hundred languages at a thousand updates are about 3 MB
 MADE_OF = (
@@ -31,6 +35,9 @@ MADE_OF = (
     "publish",
     "summarize",
 )  # of what a checkpoint is made, the nearest first
+
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,12 @@ class ModelsReader:
         self._manifests: KnownManifests[Manifest] = KnownManifests(store, lambda manifest: manifest, clock)
         self._listed_at = self._looked_at = float("-inf")
         self._checkpoints: list[Checkpoint] = []
+        self._verdicts: dict[str, Verdict | None] = {}
         self._parts: tuple[str, ...] = ()
         self._known_results = KnownResults(store)
         self._results: tuple[StoredResult, ...] = ()
         self._of_checkpoint: dict[str, list[StoredResult]] = {}
+        self._lineage: dict[str, frozenset[str]] = {}
         self._failures: list[StoredFailure] = []
         self._lock = Lock()
         self._curve = lru_cache(KEPT_CURVES)(self._load_curve)
@@ -103,11 +112,12 @@ class ModelsReader:
         with self._lock:
             if self._clock() - self._looked_at >= LIST_AGAIN_S:
                 self._checkpoints = self._find_checkpoints(results)
+                self._verdicts = _many(self._read_verdict, judged(self.store))
                 self._looked_at = self._clock()
             return self._checkpoints
 
     def _find_checkpoints(self, results: Iterable[StoredResult]) -> list[Checkpoint]:
-        now = {name: current_or_none(self.store, "checkpoint", name) for name in names(self.store, "checkpoint")}
+        now = _many(lambda name: current_or_none(self.store, "checkpoint", name), names(self.store, "checkpoint"))
         found = {manifest.key: manifest for manifest in self._manifests.of("export")}
         keys = {*filter(None, now.values()), *(each.origin.checkpoint_key for each in results)} - set(found)
         found |= self._manifests.named_all(keys)
@@ -116,10 +126,11 @@ class ModelsReader:
             Checkpoint(_name(manifest), manifest.fingerprint, key, manifest.written_at, manifest, key in now.values())
             for key, manifest in found.items()
         ]
+        _many(self._summary, {pretrain.key for each in made if (pretrain := self.pretraining(each))})
         return sorted(made, key=lambda each: (each.finished_at, each.key), reverse=True)
 
     def _read_ancestors(self, manifests: Iterable[Manifest]) -> None:
-        """Many at a time, before they are asked for one by one."""
+        """All of a level together, before they are asked for one by one."""
         level = list(manifests)
         while level:
             keys = {key for manifest in level for key in manifest.inputs if parse_key(key)[0] in MADE_OF}
@@ -161,6 +172,11 @@ class ModelsReader:
                     self._failures = read_failures(self.store)
                     for each in self._results:
                         self._of_checkpoint.setdefault(each.origin.checkpoint_key, []).append(each)
+                    made: dict[str, set[str]] = {}
+                    recorded: list[StoredResult | StoredFailure] = [*self._results, *self._failures]
+                    for scored in recorded:
+                        made.setdefault(scored.origin.checkpoint_key, set()).add(scored.origin.lineage)
+                    self._lineage = {key: frozenset(lineage) for key, lineage in made.items()}
                 self._listed_at = self._clock()
             return self._results
 
@@ -168,6 +184,11 @@ class ModelsReader:
         """The scores of one version of a checkpoint, the oldest first."""
         self.results()
         return self._of_checkpoint.get(key, [])
+
+    def lineage_of(self, key: str) -> frozenset[str]:
+        """The manifests that its scores and failed seeds come from: they tell whether there are new ones."""
+        self.results()
+        return self._lineage.get(key, frozenset())
 
     def failures_of(self, key: str) -> list[StoredFailure]:
         """The seeds that failed to train on one version of a checkpoint, the oldest first."""
@@ -213,10 +234,18 @@ class ModelsReader:
         return losses[-1] if losses else None
 
     def verdict(self, name: str) -> Verdict | None:
-        return read_verdict(self.store, name)
+        self.checkpoints()
+        return self._verdicts.get(name)
+
+    def _read_verdict(self, name: str) -> Verdict | None:
+        try:
+            return read_verdict(self.store, name)
+        except CorruptArtifact as error:  # one does not hide the others
+            log.warning("%s", error)
+            return None
 
     def _load_curve(self, key: str) -> Curve:
-        manifest = self.store.manifest(key)
+        manifest = self._manifests.named(key) or self.store.manifest(key)
         rows = self._lines(manifest, "metrics.jsonl")
         languages = sorted({code for row in rows for code in row.get("loss_nats_by_language", {})})
         summary = self._summary(key)
@@ -230,13 +259,21 @@ class ModelsReader:
         )
 
     def _load_summary(self, key: str) -> dict[str, Any]:
-        keys = [artifact.key for artifact in self.store.manifest(key).artifacts if artifact.name == "summary.json"]
+        manifest = self._manifests.named(key) or self.store.manifest(key)
+        keys = [artifact.key for artifact in manifest.artifacts if artifact.name == "summary.json"]
         found: dict[str, Any] = json.loads(self.store.get(keys[0])) if keys else {}
         return found
 
     def _lines(self, manifest: Manifest, name: str) -> list[dict[str, Any]]:
         keys = [artifact.key for artifact in manifest.artifacts if artifact.name == name]
         return [json.loads(line) for key in keys for line in self.store.get(key).splitlines()]
+
+
+def _many(read: Callable[[str], Found], names_or_keys: Iterable[str]) -> dict[str, Found]:
+    """Read together what takes tens of milliseconds each from S3."""
+    asked = list(names_or_keys)
+    with ThreadPoolExecutor(READERS) as pool:
+        return dict(zip(asked, pool.map(read, asked), strict=True))
 
 
 def _name(manifest: Manifest) -> str:

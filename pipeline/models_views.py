@@ -11,8 +11,18 @@ from typing import Any
 from pipeline.corpus_views import language_name
 from pipeline.manifest import Manifest
 from pipeline.models_reader import Checkpoint, Curve, ModelsReader
-from pipeline.result_store import newest
-from pipeline.score_views import BenchmarkRow, BenchmarkScores, benchmark_rows, scores_of
+from pipeline.result_store import newest, standing_failures
+from pipeline.score_views import (
+    BenchmarkRow,
+    BenchmarkScores,
+    Way,
+    benchmark_rows,
+    headline_tables,
+    mean_of,
+    scores_of,
+    shown_ways,
+    unscored,
+)
 from pipeline.verdicts import Change, Verdict, compared
 
 CURVE_POINTS = 120  # of a curve that is shown; each is the mean of the updates around it
@@ -82,6 +92,7 @@ class CheckpointView:
     settings: dict[str, Any]
     loss: LossView | None
     scores: tuple[BenchmarkScores, ...]
+    unscored: tuple[str, ...]
     verdict: Verdict | None
 
 
@@ -97,16 +108,18 @@ class ComparisonView:
 
 def overview(reader: ModelsReader) -> dict[str, Any]:
     """`checkpoints`: the current one of each name, the newest first; `benchmarks`: those with scores."""
-    checkpoints: list[CheckpointRow] = [checkpoint_row(reader, each) for each in reader.newest()]
+    ways = shown_ways(reader)
+    checkpoints: list[CheckpointRow] = [checkpoint_row(reader, each, ways) for each in reader.newest()]
     benchmarks: list[BenchmarkRow] = benchmark_rows(reader)
     return {"checkpoints": checkpoints, "benchmarks": benchmarks}
 
 
-def checkpoint_row(reader: ModelsReader, checkpoint: Checkpoint) -> CheckpointRow:
+def checkpoint_row(reader: ModelsReader, checkpoint: Checkpoint, ways: Mapping[str, Way]) -> CheckpointRow:
     pretrain, made_of = reader.pretraining(checkpoint), reader.ancestors(checkpoint)
     verdict = reader.verdict(checkpoint.name)
     counts: Mapping[str, int] = pretrain.counts if pretrain else {}
-    means = {each.benchmark: each.mean for each in reversed(scores_of(reader, checkpoint)) if each.headline}
+    own = headline_tables(reader, checkpoint)
+    means = {name: mean_of(name, own[name, way]) for name, way in ways.items() if (name, way) in own}
     updates, tokens = counts.get("updates"), counts.get("tokens")
     if checkpoint.update is not None:
         tokens = tokens * checkpoint.update // updates if tokens and updates else None
@@ -128,17 +141,19 @@ def _model(checkpoint: Checkpoint, pretrain: Manifest | None) -> str:
 def checkpoint_view(reader: ModelsReader, checkpoint: Checkpoint) -> CheckpointView:
     pretrain = reader.pretraining(checkpoint)
     curve = reader.curve(checkpoint)
+    ways = shown_ways(reader)
     verdict = reader.verdict(checkpoint.name)
     if verdict and verdict.manifest != checkpoint.key:
         verdict = None
     return CheckpointView(
-        checkpoint_row(reader, checkpoint),
+        checkpoint_row(reader, checkpoint, ways),
         checkpoint.key,
-        tuple(checkpoint_row(reader, each) for each in reader.versions(checkpoint.name)),
+        tuple(checkpoint_row(reader, each, ways) for each in reader.versions(checkpoint.name)),
         tuple(_origin(each) for found in reader.ancestors(checkpoint).values() for each in found),
         dict(pretrain.config) if pretrain else {},
         loss_view(curve) if curve else None,
         scores_of(reader, checkpoint, verdict.differences if verdict else ()),
+        unscored(reader, checkpoint),
         verdict,
     )
 
@@ -159,9 +174,9 @@ def loss_view(curve: Curve, points: int = CURVE_POINTS) -> LossView:
 
 def comparison_view(reader: ModelsReader, a: Checkpoint, b: Checkpoint) -> ComparisonView:
     """Of all benchmarks that both were scored on with the same data and scorer."""
-    keys = tuple(frozenset(each.origin.lineage for each in reader.results_of(side.key)) for side in (a, b))
-    changes, notes = _differences(reader, a.key, b.key, keys)
-    return ComparisonView(checkpoint_row(reader, a), checkpoint_row(reader, b), changes, notes)
+    changes, notes = _differences(reader, a.key, b.key, (reader.lineage_of(a.key), reader.lineage_of(b.key)))
+    ways = shown_ways(reader)
+    return ComparisonView(checkpoint_row(reader, a, ways), checkpoint_row(reader, b, ways), changes, notes)
 
 
 @lru_cache(KEPT_COMPARISONS)
@@ -172,7 +187,8 @@ def _differences(
     before, now = newest(reader.results_of(a)), newest(reader.results_of(b))
     if not before or not now:
         return (), ("at least one of the two has no scores yet",)
-    found, notes = compared(reader.store, before, now)
+    failed = [standing_failures(reader.failures_of(key), reader.results_of(key)) for key in (a, b)]
+    found, notes = compared(reader.store, before, now, failed=(failed[0], failed[1]))
     changes = tuple(Change(**asdict(row)) for row in found.differences) if found else ()
     return changes, tuple(notes)
 

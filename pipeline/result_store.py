@@ -64,6 +64,10 @@ class Origin:
     written_at: str = ""
 
 
+ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
+Known = dict[str, dict[Any, Any]]  # field -> its values
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResult:
     """One score (evaluation.results.ResultRow) and where it comes from; a row of the Parquet files has both's fields.
@@ -114,15 +118,14 @@ def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
     `read_results(store, benchmark="xnli", language=["en", "sw"], headline=True)`.  Raises BadConfig for a field that
     rows do not have.
     """
-    from evaluation.results import ResultRow
+    from evaluation.results import ROW_FIELDS
 
-    known = {field.name for kind in (ResultRow, Origin) for field in fields(kind)}
+    known = {*ROW_FIELDS, *ORIGIN_FIELDS}
     if unknown := sorted(set(wanted) - known):
         raise BadConfig(f"results have no field {', '.join(unknown)}: wanted some of {', '.join(sorted(known))}")
     keys = _recorded(store, wanted.get("benchmark"), "", ".parquet")
-    found = [_stored(row) for key in keys for row in _read(store, key)
-             if all(_fits(row.get(name), value) for name, value in wanted.items())]  # fmt: skip
-    return _in_order(found)
+    found = (each for key in keys for each in _read(store, key))
+    return _in_order(each for each in found if all(_fits(_field(each, name), value) for name, value in wanted.items()))
 
 
 class KnownResults:
@@ -131,13 +134,14 @@ class KnownResults:
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
         self._rows: dict[str, list[StoredResult]] = {}
+        self._same: Known = {}
 
     def read(self, keys: Iterable[str]) -> list[StoredResult]:
         """The rows of these keys below results/, oldest first."""
         parts = [key for key in keys if key.endswith(".parquet")]
         unknown = [key for key in parts if key not in self._rows]
         with ThreadPoolExecutor(READERS) as pool:
-            read = pool.map(lambda key: [_stored(row) for row in _read(self._store, key)], unknown)
+            read = pool.map(lambda key: _read(self._store, key, self._same), unknown)
             self._rows.update(zip(unknown, read, strict=True))
         self._rows = {key: self._rows[key] for key in parts}
         return _in_order(row for rows in self._rows.values() for row in rows)
@@ -320,29 +324,38 @@ def _recorded(store: ArtifactStore, benchmark: object, start: str, end: str) -> 
     return [key for key, name in found if name.startswith(start) and name.endswith(end)]
 
 
-def _read(store: ArtifactStore, key: str) -> list[dict[str, Any]]:
+def _read(store: ArtifactStore, key: str, known: Known | None = None) -> list[StoredResult]:
+    """The rows of a file, also of a version that knew fewer fields; of a `known` value no second copy is kept."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
+    from evaluation.results import BEFORE_VERSION_2, LISTS, ROW_FIELDS, ResultRow
+
     # Without Arrow's threads: a file is small, and a command that ends at once must not end while one of them starts.
-    file = parquet.ParquetFile(pa.BufferReader(store.get(key)), pre_buffer=False)
-    rows: list[dict[str, Any]] = file.read(use_threads=False).to_pylist()
-    return rows
-
-
-def _stored(row: dict[str, Any]) -> StoredResult:
-    """A row as it was written, also by a version that knew fewer fields."""
-    from evaluation.results import row_of
-
-    own = {field.name: row[field.name] for field in fields(Origin) if field.name in row}
-    return StoredResult(row_of({name: value for name, value in row.items() if name not in own}), Origin(**own))
+    table = parquet.ParquetFile(pa.BufferReader(store.get(key)), pre_buffer=False).read(use_threads=False)
+    columns = {name: [value] * table.num_rows for name, value in BEFORE_VERSION_2.items()}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values = column.to_pylist()
+        if name in LISTS:
+            values = [tuple(value or ()) for value in values]
+        same = known.setdefault(name, {}) if known is not None else {}
+        columns[name] = [same.setdefault(value, value) for value in values]
+    made = []
+    for kind, fields_of in ((ResultRow, ROW_FIELDS), (Origin, ORIGIN_FIELDS)):
+        names = [name for name in fields_of if name in columns]
+        made.append([kind(**dict(zip(names, row, strict=True))) for row in zip(*map(columns.get, names), strict=True)])
+    return list(map(StoredResult, *made))
 
 
 def _stored_failure(stored: dict[str, Any]) -> StoredFailure:
     from evaluation.results import failed_of
 
-    own = {field.name: stored[field.name] for field in fields(Origin) if field.name in stored}
+    own = {name: stored[name] for name in ORIGIN_FIELDS if name in stored}
     return StoredFailure(failed_of(stored), Origin(**own))
+
+
+def _field(each: StoredResult, name: str) -> object:
+    return getattr(each.origin if name in ORIGIN_FIELDS else each.row, name)
 
 
 def _fits(found: object, wanted: object) -> bool:

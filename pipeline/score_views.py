@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pipeline.errors import MissingArtifact
+from pipeline.failed_seeds import failed_by_place, told_failed
 from pipeline.models_reader import Checkpoint, ModelsReader
 from pipeline.result_store import StoredFailure, StoredResult, newest, standing_failures
 from pipeline.verdicts import Change
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from evaluation.benchmark import Benchmark
 
 PAPER = "XLM-R"  # the paper's large model
+KEPT_TABLES = 10_000  # of so many checkpoints, versions of them and milestones
+Way = tuple[str, str]  # setting, and what selected the epoch: scores of two ways are never in one mean or table
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkScores:
-    """A metric of a benchmark in one setting.  `mean` is over test sets, `paper_mean` over those that the paper has."""
+    """A metric of a benchmark in one setting.  `mean` is over test sets; `paper_mean` and `mean_beside_paper`, the
+    paper's and ours, over the `paper_test_sets` that both have."""
 
     benchmark: str
     title: str
@@ -48,7 +53,9 @@ class BenchmarkScores:
     metric: str
     headline: bool
     mean: float
+    mean_beside_paper: float | None
     paper_mean: float | None
+    paper_test_sets: int
     scored_at: str
     scores: tuple[Score, ...]
     failures: tuple[str, ...] = ()  # of each seed that failed: which, and why
@@ -56,7 +63,8 @@ class BenchmarkScores:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """A benchmark in the overview; `best` is the highest mean of a checkpoint, `paper` the paper's."""
+    """A benchmark in the overview; `best` is the highest mean of a checkpoint, `paper` the paper's over the same test
+    sets, None where it does not have them all."""
 
     name: str
     title: str
@@ -87,7 +95,8 @@ class PublishedRow:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkView:
-    """One setting and metric of a benchmark: `means` and `tables` by checkpoint (of the table: test set -> mean)."""
+    """One setting, selection and metric of a benchmark: `means` and `tables` by checkpoint (of the table: test set ->
+    mean); `ways` are those that something was scored in."""
 
     name: str
     title: str
@@ -95,13 +104,15 @@ class BenchmarkView:
     home: str
     metric: str
     setting: str
-    settings: tuple[str, ...]
+    selection: str
+    ways: tuple[Way, ...]
     languages: tuple[str, ...]
     means: dict[str, float]
     tables: dict[str, dict[str, float]]
     chance: float | None
     published: tuple[PublishedRow, ...]
     history: tuple[Point, ...]
+    failures: tuple[str, ...]
 
 
 def scores_of(
@@ -118,6 +129,15 @@ def scores_of(
     return tuple(_benchmark_scores(found, known, failures) for found in groups.values())
 
 
+def unscored(reader: ModelsReader, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """A line on each benchmark and way of which all seeds failed."""
+    results = reader.results_of(checkpoint.key)
+    scored = {each.row.place[:3] for each in results}
+    failures = standing_failures(reader.failures_of(checkpoint.key), results)
+    lost = failed_by_place(each for each in failures if each.row.place not in scored)
+    return tuple(told_failed(some, 0) for some in lost.values())
+
+
 def _benchmark_scores(
     found: Sequence[StoredResult],
     changes: Mapping[tuple[str, str, str, str], Change],
@@ -126,7 +146,7 @@ def _benchmark_scores(
     from evaluation.benchmarks import benchmark_named
     from evaluation.summaries import summarise
 
-    first = found[0].row
+    first, benchmark = found[0].row, benchmark_named(found[0].row.benchmark)
     by_place: dict[tuple[str, ...], list[StoredResult]] = {}
     for each in found:
         by_place.setdefault(each.row.place, []).append(each)
@@ -141,34 +161,94 @@ def _benchmark_scores(
             tuple(dict.fromkeys(flag for each in own for flag in each.row.flags)),
             tuple(each.origin.lineage for each in own), summary.failed, summary.collapsed,
         ))  # fmt: skip
-    paper = [score.paper for score in scores if score.paper is not None]
+    ours = {score.language: score.mean for score in scores}
+    paper = {score.language: score.paper for score in scores if score.paper is not None}
     return BenchmarkScores(
-        first.benchmark, benchmark_named(first.benchmark).title, first.setting, first.selection, first.metric,
-        first.headline, fmean(score.mean for score in scores), fmean(paper) if paper else None,
+        first.benchmark, benchmark.title, first.setting, first.selection, first.metric, first.headline,
+        benchmark.mean_of(ours), benchmark.mean_of({name: ours[name] for name in paper}) if paper else None,
+        benchmark.mean_of(paper) if paper else None, len(paper),
         max(each.origin.written_at for each in found), tuple(scores), tuple(each.told() for each in lost),
     )  # fmt: skip
 
 
 def benchmark_rows(reader: ModelsReader) -> list[BenchmarkRow]:
-    """Every benchmark that something was scored on, by its headline metric in its first scored setting."""
+    """Every benchmark that something was scored on, by its headline metric in `shown_ways`."""
     from evaluation.benchmarks import BENCHMARKS
 
-    scored = {each.row.benchmark for each in reader.results()}
-    views = [benchmark_view(reader, name) for name in BENCHMARKS if name in scored]
-    return [
-        BenchmarkRow(view.name, view.title, view.metric, len(view.means), view.means[best], best, _paper(view))
-        for view in views
-        for best in [max(view.means, key=lambda name: view.means[name])]
-    ]
+    rows = []
+    for name, way in shown_ways(reader).items():
+        benchmark = BENCHMARKS[name]
+        tables = {
+            each.name: found for each in reader.newest() if (found := headline_tables(reader, each).get((name, way)))
+        }
+        means = {checkpoint: benchmark.mean_of(table) for checkpoint, table in tables.items()}
+        best = max(means, key=means.__getitem__)
+        paper = next((row.scores for row in _published(benchmark, way[0]) if row.system == PAPER), {})
+        same = {test_set: paper[test_set] for test_set in tables[best] if test_set in paper}
+        rows.append(BenchmarkRow(
+            name, benchmark.title, benchmark.headline, len(means), means[best], best,
+            benchmark.mean_of(same) if len(same) == len(tables[best]) else None,
+        ))  # fmt: skip
+    return rows
 
 
-def _paper(view: BenchmarkView) -> float | None:
-    """Its published average; the mean of its scores where the table has none."""
-    rows = [row for row in view.published if row.system == PAPER and row.scores]
-    return (rows[0].average or fmean(rows[0].scores.values())) if rows else None
+def shown_ways(reader: ModelsReader) -> dict[str, Way]:
+    """benchmark -> the way that overviews show: the first that the newest version of any checkpoint was scored in."""
+    from evaluation.benchmarks import BENCHMARKS
+
+    scored = {place for each in reader.newest() for place in headline_tables(reader, each)}
+    return {
+        name: _ordered_ways(benchmark, (way for known, way in scored if known == name))[0]
+        for name, benchmark in BENCHMARKS.items()
+        if any(known == name for known, _ in scored)
+    }
 
 
-def benchmark_view(reader: ModelsReader, name: str, setting: str = "") -> BenchmarkView:
+def headline_tables(reader: ModelsReader, checkpoint: Checkpoint) -> Mapping[tuple[str, Way], dict[str, float]]:
+    """Of one version of a checkpoint: benchmark and way -> test set -> mean of the headline metric over seeds."""
+    return _headline_tables(reader, checkpoint.key, reader.lineage_of(checkpoint.key))
+
+
+@lru_cache(KEPT_TABLES)
+def _headline_tables(
+    reader: ModelsReader, key: str, lineage: frozenset[str]
+) -> Mapping[tuple[str, Way], dict[str, float]]:
+    """Remembered, since an overview shows those of all; `lineage` tells when there are new scores."""
+    rows: dict[tuple[str, Way], list[StoredResult]] = {}
+    for each in reader.results_of(key):
+        if each.row.headline:
+            rows.setdefault((each.row.benchmark, _way(each)), []).append(each)
+    return {place: _table(some) for place, some in rows.items()}
+
+
+def mean_of(benchmark: str, table: Mapping[str, float]) -> float:
+    from evaluation.benchmarks import benchmark_named
+
+    return benchmark_named(benchmark).mean_of(table)
+
+
+def _way(each: StoredResult) -> Way:
+    return each.row.setting, each.row.selection
+
+
+def _ordered_ways(benchmark: Benchmark, ways: Iterable[Way]) -> tuple[Way, ...]:
+    """As the benchmark has its settings; what evaluation/settings.py does not know comes last."""
+    from evaluation.settings import SELECTIONS
+
+    settings, selections = (*benchmark.settings,), (*SELECTIONS,)
+
+    def place(way: Way) -> tuple[int, int, Way]:
+        setting, selection = way
+        return (
+            settings.index(setting) if setting in settings else len(settings),
+            selections.index(selection) if selection in selections else len(selections),
+            way,
+        )
+
+    return tuple(sorted(set(ways), key=place))
+
+
+def benchmark_view(reader: ModelsReader, name: str, setting: str = "", selection: str = "") -> BenchmarkView:
     """Of the current version of each checkpoint; the history has all.  Raises MissingArtifact."""
     from evaluation.benchmarks import BENCHMARKS
 
@@ -176,25 +256,33 @@ def benchmark_view(reader: ModelsReader, name: str, setting: str = "") -> Benchm
     if name not in BENCHMARKS or not rows:
         raise MissingArtifact(f"{name}: no scores of a benchmark of that name in {reader.store.root}")
     benchmark = BENCHMARKS[name]
-    settings = tuple(each for each in benchmark.settings if any(row.row.setting == each for row in rows))
-    chosen = setting or settings[0]
-    if chosen not in settings:
-        raise MissingArtifact(f"{name}: nothing was scored in the setting {chosen!r}: wanted {', '.join(settings)}")
-    rows = [each for each in rows if each.row.setting == chosen]
+    ways = _ordered_ways(benchmark, map(_way, rows))
+    asked = [way for way in ways if setting in ("", way[0]) and selection in ("", way[1])]
+    if not asked:
+        there = ", ".join(" ".join(way) for way in ways)
+        said = " ".join(filter(None, (setting, selection)))
+        raise MissingArtifact(f"{name}: nothing was scored in the setting {said}: wanted {there}")
+    shown = shown_ways(reader).get(name)
+    chosen = shown if shown in asked else asked[0]
+    rows = [each for each in rows if _way(each) == chosen]
+    of_checkpoint: dict[str, list[StoredResult]] = {}
+    for each in rows:
+        of_checkpoint.setdefault(each.origin.checkpoint_key, []).append(each)
     tables = {
-        checkpoint.name: table for checkpoint in reader.newest() if (table := _table(rows, checkpoint))
+        each.name: _table(of_checkpoint[each.key]) for each in reader.newest() if each.key in of_checkpoint
     }  # the newest first
     languages = _ordered({language for table in tables.values() for language in table}, benchmark)
     return BenchmarkView(
-        name, benchmark.title, benchmark.licence, benchmark.home, rows[0].row.metric, chosen, settings, languages,
-        {name: fmean(table.values()) for name, table in tables.items()}, tables, rows[-1].row.chance,
-        _published(benchmark, chosen), _history(reader, rows),
+        name, benchmark.title, benchmark.licence, benchmark.home, rows[0].row.metric, *chosen, ways, languages,
+        {name: benchmark.mean_of(table) for name, table in tables.items()}, tables, _chance(rows),
+        _published(benchmark, chosen[0]), _history(benchmark, rows), _failures(reader, name, chosen),
     )  # fmt: skip
 
 
-def _table(rows: Sequence[StoredResult], checkpoint: Checkpoint) -> dict[str, float]:
+def _table(rows: Iterable[StoredResult]) -> dict[str, float]:
+    """Test set -> mean over seeds, of one checkpoint, benchmark, way and metric."""
     values: dict[str, list[float]] = {}
-    for each in newest(each for each in rows if each.origin.checkpoint_key == checkpoint.key):
+    for each in newest(rows):
         values.setdefault(each.row.language, []).append(each.row.value)
     return {language: fmean(found) for language, found in values.items()}
 
@@ -213,19 +301,36 @@ def _published(benchmark: Benchmark, setting: str) -> tuple[PublishedRow, ...]:
     )
 
 
-def _history(reader: ModelsReader, rows: Sequence[StoredResult]) -> tuple[Point, ...]:
-    """A point for each time that a checkpoint was scored: rows of one checkpoint, code, data and scorer."""
+def _chance(rows: Iterable[StoredResult]) -> float | None:
+    """A random answer's score, where all test sets have the same."""
+    found = {each.row.chance for each in rows}
+    return found.pop() if len(found) == 1 else None
+
+
+def _failures(reader: ModelsReader, name: str, way: Way) -> tuple[str, ...]:
+    """A line on each shown checkpoint some of whose seeds failed."""
+    told = []
+    for checkpoint in reader.newest():
+        place = (name, *way)
+        results = [each for each in reader.results_of(checkpoint.key) if each.row.place[:3] == place]
+        failed = standing_failures(
+            (each for each in reader.failures_of(checkpoint.key) if each.row.place == place), results
+        )
+        if failed:
+            told.append(f"{checkpoint.name}: {told_failed(failed, len({each.row.seed for each in newest(results)}))}")
+    return tuple(told)
+
+
+def _history(benchmark: Benchmark, rows: Iterable[StoredResult]) -> tuple[Point, ...]:
+    """A point for each time that a checkpoint was scored: rows of one checkpoint, settings, code, data and scorer."""
     found: dict[tuple[str, ...], list[StoredResult]] = {}
     for each in rows:
-        made = (each.origin.checkpoint_key, each.row.code, each.row.data, str(each.row.scorer_version))
+        row = each.row
+        made = (each.origin.checkpoint_key, row.config, row.code, row.data, str(row.scorer_version))
         found.setdefault(made, []).append(each)
     points = []
     for (key, *_), some in found.items():
-        values: dict[str, list[float]] = {}
-        for each in newest(some):
-            values.setdefault(each.row.language, []).append(each.row.value)
         origin = some[-1].origin
-        version = key.split("/")[-2]
-        mean = fmean(fmean(value) for value in values.values())
-        points.append(Point(origin.written_at, origin.checkpoint_name, version, mean, origin.trained_tokens))
+        mean = benchmark.mean_of(_table(some))
+        points.append(Point(origin.written_at, origin.checkpoint_name, key.split("/")[-2], mean, origin.trained_tokens))
     return tuple(sorted(points, key=lambda point: point.at))

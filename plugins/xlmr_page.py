@@ -49,6 +49,15 @@ def _navigation(name: str) -> dict[str, Any]:
     }
 
 
+def _tab_of_a_run(name: str) -> dict[str, Any]:
+    return {
+        "name": name.capitalize(),
+        "href": f"{BASE}/{name}/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+        "destination": "dag_run",
+        "url_route": f"{name}-run",
+    }
+
+
 class XlmrPage(AirflowPlugin):
     """The pages under the API server, and where the UI shows them."""
 
@@ -56,12 +65,4 @@ class XlmrPage(AirflowPlugin):
     fastapi_apps = [  # noqa: RUF012
         {"app": Page(name), "url_prefix": f"/{name}", "name": f"XLM-R {name}"} for name in PAGES
     ]
-    external_views = [  # noqa: RUF012
-        *map(_navigation, PAGES),
-        {
-            "name": "Corpus",
-            "href": f"{BASE}/corpus/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
-            "destination": "dag_run",
-            "url_route": "corpus-run",
-        },
-    ]
+    external_views = [*map(_navigation, PAGES), *map(_tab_of_a_run, PAGES)]  # noqa: RUF012

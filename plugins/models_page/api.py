@@ -40,8 +40,8 @@ def json_routes(readers: Readers) -> APIRouter:
         return _answer(checkpoint_view(reader, reader.checkpoint(name, version)))
 
     @routes.get("/benchmarks/{name}")
-    def get_benchmark(name: str, setting: str = "") -> JSONResponse:
-        return _answer(benchmark_view(readers(), name, setting))
+    def get_benchmark(name: str, setting: str = "", selection: str = "") -> JSONResponse:
+        return _answer(benchmark_view(readers(), name, setting, selection))
 
     @routes.get("/compare")
     def get_comparison(a: str, b: str, version_a: str = "", version_b: str = "") -> JSONResponse:

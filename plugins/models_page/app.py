@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.checkpoint_source import name_of
 from pipeline.models_reader import ModelsReader
 from pipeline.models_views import checkpoint_view, comparison_view, overview
 from pipeline.score_views import benchmark_view
 from pipeline.store import open_store
 from plugins.models_page import charts, words
 from plugins.models_page.api import Readers, json_routes
-from plugins.pages.frame import Access, Frame, framed
+from plugins.pages.frame import Access, Frame, base_of, framed
+from plugins.pages.words import quoted
 
 HERE = Path(__file__).parent
 
@@ -27,6 +30,7 @@ def create_app(store_uri: Callable[[], str], access: Access | None = None) -> Fa
     routes = APIRouter()
     routes.include_router(json_routes(readers), prefix="/api")
     routes.get("/", response_class=HTMLResponse)(pages.overview)
+    routes.get("/run", response_class=HTMLResponse)(pages.run)
     routes.get("/checkpoints/{name:path}", response_class=HTMLResponse)(pages.checkpoint)
     routes.get("/benchmarks/{name}", response_class=HTMLResponse)(pages.benchmark)
     routes.get("/compare", response_class=HTMLResponse)(pages.compare)
@@ -61,8 +65,10 @@ class ModelsPages:
             request, "checkpoint.html", view=view, version=version, shown=asked or charts.spread(known), others=others
         )
 
-    def benchmark(self, request: Request, name: str, setting: str = "") -> HTMLResponse:
-        return self.frame.page(request, "benchmark.html", view=benchmark_view(self._readers(), name, setting))
+    def benchmark(self, request: Request, name: str, setting: str = "", selection: str = "") -> HTMLResponse:
+        return self.frame.page(
+            request, "benchmark.html", view=benchmark_view(self._readers(), name, setting, selection)
+        )
 
     def compare(
         self, request: Request, a: str = "", b: str = "", version_a: str = "", version_b: str = ""
@@ -73,3 +79,17 @@ class ModelsPages:
         if a and b:
             view = comparison_view(reader, reader.checkpoint(a, version_a), reader.checkpoint(b, version_b))
         return self.frame.page(request, "compare.html", view=view, names=names, a=a, b=b)
+
+    def run(
+        self,
+        request: Request,
+        dag_id: str = "",
+        run_id: str = "",
+        checkpoint: Annotated[list[str] | None, Query()] = None,
+    ) -> Response:
+        """What a run made or scored: the browser asks Airflow for `checkpoint`, named as in settings."""
+        known = {each.name for each in self._readers().newest()}
+        found = {name: name in known for name in sorted({name_of(each) for each in checkpoint or ()})}
+        if list(found.values()) == [True]:
+            return RedirectResponse(f"{base_of(request)}/checkpoints/{quoted(next(iter(found)))}", 303)
+        return self.frame.page(request, "run.html", dag_id=dag_id, run_id=run_id, checkpoints=found)

@@ -16,6 +16,7 @@ WIDE, HIGH, ROW = 560, 240, 18
 SHOWN = 6  # languages of the chart of the loss, unless a reader asks for others
 COLORS = ["#3d8fb0", "#c07a1a", "#9a76d6", "#4f9f5f", "#d0567e", "#a08f1a", "#c95b45"]  # on light and on dark
 ALL = "all languages"
+ONCE: dict[str, Any] = {"values": [{}]}  # of a line across, which is not drawn for each row
 
 
 def spread(codes: Sequence[str]) -> list[str]:
@@ -46,24 +47,36 @@ def loss(view: LossView, shown: Sequence[str]) -> Markup:
 
 
 def history(view: BenchmarkView) -> Markup:
-    """Mean over test sets each time that a checkpoint was scored; the paper's average as a line across."""
+    """Mean over test sets each time that a checkpoint was scored, a line for a name and its milestones; the paper's
+    average as a line across.  Of more names than there are colours, points alone."""
     rows: list[dict[str, Any]] = [
-        {"at": point.at, "mean": round(point.mean, 2), "checkpoint": point.checkpoint} for point in view.history
-    ]
-    names = list(dict.fromkeys(point.checkpoint for point in view.history))
-    color = {
-        "field": "checkpoint", "type": "nominal", "title": None, "scale": {"domain": names, "range": COLORS},
-        "legend": {"labelColor": "currentColor", "orient": "bottom", "columns": 3},
-    }  # fmt: skip
-    x = {"field": "at", "type": "temporal", "title": "scored", "axis": {"grid": False, "labelOverlap": True}}
+        {
+            "at": point.at, "mean": round(point.mean, 2), "checkpoint": point.checkpoint,
+            "name": point.checkpoint.partition("@")[0],
+        }
+        for point in view.history
+    ]  # fmt: skip
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    color: dict[str, Any] = {"value": COLORS[0]}
+    if len(names) <= len(COLORS):
+        color = {
+            "field": "name", "type": "nominal", "title": None, "scale": {"domain": names, "range": COLORS},
+            "legend": {"labelColor": "currentColor", "orient": "bottom", "columns": 3},
+        }  # fmt: skip
+    axis = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 16, "tickCount": 6}
+    x = {"field": "at", "type": "temporal", "title": "scored", "axis": axis}
     y = {"field": "mean", "type": "quantitative", "title": f"mean {view.metric}", "scale": {"zero": False}}
+    one = {"field": "checkpoint", "type": "nominal"}
     layers: list[dict[str, Any]] = [
-        {"name": "line", "mark": {"type": "line", "point": True}, "encoding": {"x": x, "y": y, "color": color}}
-    ]
+        {"name": "point", "mark": {"type": "point", "filled": True, "size": 50},
+         "encoding": {"x": x, "y": y, "color": color, "detail": one}}
+    ]  # fmt: skip
+    if "field" in color:
+        layers.insert(0, {"name": "line", "mark": "line", "encoding": {"x": x, "y": y, "color": color}})
     paper = next((row.average for row in view.published if row.system == PAPER), None)
     if paper is not None:
         rule = {"type": "rule", "color": "currentColor", "strokeDash": [4, 3]}
-        layers.append({"name": "paper", "mark": rule, "encoding": {"y": {"datum": paper}}})
+        layers.append({"name": "paper", "data": ONCE, "mark": rule, "encoding": {"y": {"datum": paper}}})
     return draw(rows, {}, layers, width=WIDE, height=HIGH)
 
 
@@ -85,7 +98,7 @@ def intervals(changes: Sequence[Change]) -> Markup:
     }  # fmt: skip
     low = {"field": "low", "type": "quantitative", "title": "points", "scale": {"domain": domain, "nice": True}}
     layers: list[dict[str, Any]] = [
-        {"name": "none", "mark": {"type": "rule", "color": "currentColor", "opacity": 0.5},
+        {"name": "none", "data": ONCE, "mark": {"type": "rule", "color": "currentColor", "opacity": 0.5},
          "encoding": {"x": {"datum": 0}}},
         {"name": "interval", "mark": {"type": "rule", "strokeWidth": 2},
          "encoding": {"y": y, "color": color, "x": low, "x2": {"field": "high"}}},

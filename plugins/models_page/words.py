@@ -33,6 +33,11 @@ def interval(change: Change) -> str:
     return f"{signed(change.low)} to {signed(change.high)}"
 
 
+def way(setting: str, selection: str) -> str:
+    """How a benchmark was scored; where nothing was trained, no epoch was selected."""
+    return setting if selection in ("", "none") else f"{setting}, selection {selection}"
+
+
 def test_set(code: str) -> str:
     """The language of a test set such as sw, en-matched or swh_Latn; the code itself where nobody names it."""
     for known in (code, code.split("-")[0]):
@@ -76,8 +81,17 @@ def flags(group: BenchmarkScores) -> dict[str, list[str]]:
     return found
 
 
+def by_setting(changes: Iterable[Change]) -> Iterable[tuple[str, list[Change]]]:
+    """Benchmark and setting, with the differences of all its metrics."""
+    found: dict[str, list[Change]] = {}
+    for each in changes:
+        found.setdefault(f"{each.benchmark} {each.setting}", []).append(each)
+    return sorted(found.items())
+
+
 FILTERS: dict[str, Any] = {
+    "by_setting": by_setting,
     "flags": flags,
     "loss": loss, "score": score, "signed": signed, "interval": interval, "test_set": test_set, "amounts": amounts,
 }  # fmt: skip
-GLOBALS: dict[str, Any] = {"bounds": bounds, "polyline": polyline}
+GLOBALS: dict[str, Any] = {"bounds": bounds, "polyline": polyline, "way": way}

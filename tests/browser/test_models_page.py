@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -63,6 +64,19 @@ def test_the_form_scores_the_latest_checkpoint_and_keeps_a_verdict(server: Facto
     assert not verdict.fails
     seeds = {(each.row.benchmark, each.row.seed) for each in read_results(server.store, checkpoint_name=OURS)}
     assert seeds == {(benchmark, seed) for benchmark in ("ner", "sst2") for seed in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("dag_id", [DAG, "xlmr_pretrain", "xlmr_evaluate"])
+def test_the_tab_of_a_run_shows_the_checkpoint_that_it_made_or_scored(
+    admin: BrowserContext, server: Factory, shots: Shots, dag_id: str
+) -> None:
+    run = next((run for run in server.runs(dag_id) if run["state"] == "success"), None)
+    if run is None:
+        pytest.skip(f"no run of {dag_id}: the tests of the forms did not run before")
+    page = Opened(admin, server, f"/dags/{dag_id}/runs/{quote(run['dag_run_id'], safe='')}").page
+    page.locator("a[href$='/plugin/models-run']").click(timeout=60_000)
+    expect(page.frame_locator("iframe").locator("h1")).to_contain_text(OURS, timeout=60_000)
+    shots.take(page, f"models-run-{dag_id}")
 
 
 def test_a_planted_regression_fails_the_run_and_is_named(server: Factory, admin: BrowserContext, shots: Shots) -> None:

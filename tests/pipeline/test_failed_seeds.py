@@ -15,8 +15,9 @@ from pipeline.cli import xlmr
 from pipeline.errors import EmptyOutput
 from pipeline.failed_seeds import check_scored
 from pipeline.models_reader import ModelsReader
+from pipeline.models_views import comparison_view
 from pipeline.result_store import read_failures, read_results, record_results, standing_failures
-from pipeline.score_views import scores_of
+from pipeline.score_views import benchmark_view, scores_of
 from pipeline.store import FileStore
 from pipeline.verdicts import judge
 
@@ -71,6 +72,14 @@ def test_the_models_page_and_the_export_count_them(store: FileStore, tmp_path: P
     results = json.loads(path.read_text())["evaluation_results"]
     told = {each["score_details"]["details"]["failed_seeds"] for each in results}
     assert told == {"seed 3, trained on en: the loss is not finite in epoch 2"}
+
+
+def test_the_pages_of_two_checkpoints_and_of_a_benchmark_count_them(store: FileStore) -> None:
+    reader = ModelsReader(store)
+    found = comparison_view(reader, reader.checkpoint("other"), reader.checkpoint("base"))
+    assert {(row.failed_a, row.failed_b) for row in found.differences} == {(0, 1)}
+    [line] = benchmark_view(reader, "xnli").failures
+    assert line.startswith("base: xnli transfer: 4 of 5 seeds, 1 failed (seed 3, trained on en: ")
 
 
 def test_a_later_success_replaces_a_failed_seed(store: FileStore) -> None:

@@ -222,4 +222,4 @@ def test_airflow_starts_without_what_the_page_needs(tmp_path: Path) -> None:
     took, loaded, address = json.loads(said.stdout.splitlines()[-1])
     assert set(loaded) <= {"plugins", "__future__", "typing", "urllib", "collections", "importlib"}
     assert took < 0.05
-    assert address == "/airflow/corpus/run?dag_id={DAG_ID}&run_id={RUN_ID}"
+    assert address == "/airflow/models/run?dag_id={DAG_ID}&run_id={RUN_ID}"

@@ -16,6 +16,9 @@ from fastapi.testclient import TestClient
 from benchmarks.recorded_models import FIRST_DAY, Skill, write_checkpoint, write_failure, write_manifest, write_scores
 from pipeline.current import set_current
 from pipeline.manifest import parse_key
+from pipeline.models_reader import ModelsReader
+from pipeline.models_views import overview
+from pipeline.score_views import benchmark_view
 from pipeline.store import FileStore
 from pipeline.verdicts import judge
 from plugins.models_page import app, words
@@ -23,10 +26,12 @@ from tests.plugins.page_elements import Elements, let_in
 
 pytestmark = pytest.mark.airflow
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["/", "/checkpoints/base", "/benchmarks/xnli", "/compare", "/compare?a=other&b=base"]
+PAGES = ["/", "/checkpoints/base", "/benchmarks/xnli", "/compare", "/compare?a=other&b=base",
+         "/run?dag_id=xlmr_evaluate&run_id=x", "/run?checkpoint=base&checkpoint=other"]  # fmt: skip
 PROGRAMS = ["/api/overview", "/api/checkpoints/base", "/api/checkpoints/base/loss", "/api/benchmarks/xnli",
             "/api/compare?a=other&b=base"]  # fmt: skip
-FILES = ["/static/page.css", "/static/table.js", "/static/theme.js", "/static/runs.js", "/static/models.svg"]
+FILES = ["/static/page.css", "/static/table.js", "/static/theme.js", "/static/run.js", "/static/runs.js",
+         "/static/models.svg"]  # fmt: skip
 ODD = ["/nowhere", "/static/nothing", "/docs", "/openapi.json", "/api/nowhere"]
 GOOD = {"en": 0.85, "sw": 0.7, "ur": 0.65}
 
@@ -54,6 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FileStore:
     outside = write_manifest(store, "ingest", "checkpoint/google/mbert", hub, at=FIRST_DAY - timedelta(days=1))
     write_scores(store, outside, Skill("xnli", GOOD, 50, seed=3), FIRST_DAY - timedelta(days=1))
     write_failure(store, outside, "xnli", 9)
+    write_failure(store, outside, "sst2", 1)
     return store
 
 
@@ -91,7 +97,7 @@ def test_the_files_of_the_page_are_there(client: TestClient, path: str) -> None:
         ("/checkpoints/none", "none: no checkpoint of that name"),
         ("/checkpoints/base?version=00", "no version 00 of this checkpoint: wanted one of"),
         ("/benchmarks/mlqa", "mlqa: no scores of a benchmark of that name"),
-        ("/benchmarks/xnli?setting=each", "nothing was scored in the setting &#39;each&#39;: wanted transfer"),
+        ("/benchmarks/xnli?setting=each", "nothing was scored in the setting each: wanted transfer joint"),
         ("/compare?a=none&b=base", "none: no checkpoint of that name"),
     ],
 )
@@ -171,6 +177,29 @@ def test_a_test_set_has_the_name_of_its_language(code: str, name: str) -> None:
     assert words.test_set(code) == name
 
 
+def test_a_benchmark_of_which_all_seeds_failed_is_told(store: FileStore, client: TestClient) -> None:
+    text = client.get("/checkpoints/google%2Fmbert").text
+    assert "No score: sst2 transfer: 0 of 1 seed, 1 failed" in text
+    assert client.get("/api/checkpoints/base").json()["unscored"] == []
+
+
+def test_ways_of_scoring_are_never_in_one_mean(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    key = write_checkpoint(store, "base", languages=("en",))
+    for share, way in ((0.9, {"setting": "translate-train-all", "selection": "joint"}), (0.5, {}),
+                       (0.7, {"selection": "source"})):  # fmt: skip
+        write_scores(store, key, Skill("xnli", {"en": share}, 800), **way)
+    reader = ModelsReader(store)
+    [row] = overview(reader)["checkpoints"]
+    views = [benchmark_view(reader, "xnli", *way) for way in benchmark_view(reader, "xnli").ways]
+    assert [(view.setting, view.selection, round(view.means["base"], -1)) for view in views] == [
+        ("transfer", "source", 70), ("transfer", "joint", 50), ("translate-train-all", "joint", 90),
+    ]  # fmt: skip
+    assert row.scores == {"xnli": views[0].means["base"]}
+    assert overview(reader)["benchmarks"][0].best == views[0].means["base"]
+    assert [len(view.history) for view in views] == [1, 1, 1]
+
+
 def test_flags_are_shown_as_text(client: TestClient) -> None:
     text = client.get("/checkpoints/other").text
     assert "never predicted: &lt;b&gt;neutral" in text
@@ -184,6 +213,17 @@ def test_a_benchmark_has_its_history_and_the_published_rows(client: TestClient) 
     assert {"mBERT", "XLM-R"} <= {row["system"] for row in view["published"]}
     text = client.get("/benchmarks/xnli").text
     assert "dashed: the paper&#39;s XLM-R" in text or "dashed: the paper's XLM-R" in text
+
+
+def test_more_checkpoints_than_test_sets_are_the_rows_of_a_benchmark(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    for name in ("first", "second"):
+        write_scores(store, write_checkpoint(store, name, languages=("en",)), Skill("xnli", {"en": 0.9}, 50))
+    with TestClient(app.create_app(lambda: store.root, let_in), root_path="/models") as client:
+        text = client.get("/benchmarks/xnli").text
+    head = text[text.index("<thead>") : text.index("</thead>")]
+    assert re.findall(r">(\w+)</", head) == ["Checkpoint", "Mean", "en"]
+    assert re.findall(r"checkpoints/(\w+)", text) == ["second", "first"]
 
 
 def test_two_versions_of_a_checkpoint_are_compared(client: TestClient) -> None:
@@ -208,9 +248,33 @@ def test_the_documented_fields_are_those_of_the_api(client: TestClient) -> None:
     assert {name for part in parts for name in part} == documented
 
 
-def test_the_navigation_has_both_pages() -> None:
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [
+        ("base", "base"),
+        ("base@1000", "base%401000"),
+        ("hf://google/mbert@0123abc", "google%2Fmbert"),
+        ("file:///data/store/export/base/0123456789abcdef/manifest.json", "base"),
+    ],
+)
+def test_a_run_with_one_checkpoint_leads_to_it(client: TestClient, asked: str, page: str) -> None:
+    reply = client.get("/run", params={"dag_id": "xlmr_evaluate", "checkpoint": asked}, follow_redirects=False)
+    assert (reply.status_code, reply.headers["location"]) == (303, f"/models/checkpoints/{page}")
+
+
+def test_a_run_with_several_checkpoints_lists_them_and_says_which_are_not_there(client: TestClient) -> None:
+    text = client.get("/run", params={"checkpoint": ["other", "base", "later"]}).text
+    assert [link for link in Elements(text).addresses if "/checkpoints/" in link] == [
+        "/models/checkpoints/base", "/models/checkpoints/other",
+    ]  # fmt: skip
+    assert "later: not in the store yet" in text
+
+
+def test_the_navigation_and_runs_have_both_pages() -> None:
     from plugins.xlmr_page import XlmrPage
 
     shown = [(view["name"], view["href"]) for view in XlmrPage.external_views if view["destination"] == "nav"]
     assert shown == [("Corpus", "/corpus/"), ("Models", "/models/")]
+    tabs = [view["href"] for view in XlmrPage.external_views if view["destination"] == "dag_run"]
+    assert tabs == [f"/{page}/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}" for page in ("corpus", "models")]
     assert json.dumps([page["url_prefix"] for page in XlmrPage.fastapi_apps]) == '["/corpus", "/models"]'
