@@ -19,12 +19,11 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.machine import cores, processor
+from benchmarks.machine import measured
 from embedded.airflow.client import DONE_STATES, Client
 from embedded.airflow.installation import EmbeddedAirflow
 from embedded.run import DAGS
@@ -70,13 +69,14 @@ def main() -> None:
     running.add_argument("--checkpoint", required=True, help="name of a checkpoint in the store")
     running.add_argument("--finetuning", default="small", help="preset (default small)")
     running.add_argument("--seeds", type=int, default=3, help="(default 3)")
+    running.add_argument("--only", nargs="+", metavar="BENCHMARK", help="(default: all)")
     running.add_argument("--var", type=Path, default=Path("var"), help="folder of `make up` (default var)")
     running.add_argument("--json", type=Path, help="write the result there, after each run")
     arguments = parser.parse_args()
     if arguments.verb == "arrange":
         arrange(arguments.published, arguments.to)
         return
-    for result in measure(arguments):
+    for result in measure(arguments, _standing(arguments.json)):
         text = json.dumps(result, indent=1, ensure_ascii=False)
         if arguments.json:
             arguments.json.write_text(text + "\n", encoding="utf-8")
@@ -112,21 +112,27 @@ def _write_sib(folder: Path, frame: str, words: dict[str, tuple[str, str]]) -> N
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def measure(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The result so far, after each run of the DAG."""
+def _standing(file: Path | None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
+    return found
+
+
+def measure(arguments: argparse.Namespace, standing: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The result so far, after each run of the DAG; how long runs took that an earlier call started is kept."""
     client = EmbeddedAirflow(arguments.var / "airflow", DAGS, {}, print).client
     deployment = Deployment.load(arguments.var / "deployment.json")
-    seconds: dict[str, float] = {}
-    states: dict[str, str] = {}
+    seconds: dict[str, float] = standing.get("seconds_of_runs", {})
+    states: dict[str, str] = standing.get("states", {})
     for asked in ASKED:
+        if arguments.only and not set(arguments.only) & set(asked["benchmarks"]):
+            continue
         name = f"{'+'.join(asked['benchmarks'])} {asked['benchmark_setting']}"
         began = time.monotonic()
         states[name] = _follow(client, arguments, asked)
         seconds[name] = round(time.monotonic() - began)
         print(f"{name}: {states[name]} in {seconds[name]} s", flush=True)
         yield {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": f"{cores()} cores of {processor()}, shared with other work",
+            **measured("torch", "apache-airflow"),
             "checkpoint": arguments.checkpoint,
             "finetuning": arguments.finetuning,
             "seeds": arguments.seeds,

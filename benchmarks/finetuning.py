@@ -4,11 +4,11 @@
     python -m benchmarks.finetuning --model exported-folder --xnli folder-with-multinli.train.en.tsv
 
 Without --model and --xnli: a model of random weights (4 layers of 256) and pairs of our own sentences whose lengths
-are spread as those of MultiNLI's English training pairs.  Both sides take turns (`--rounds`); each number is the best
-of its rounds, since other work on a machine only ever slows.  On a CPU one thread works and its processor time is
-counted, on a GPU the clock's.  Hugging Face is measured twice: rows padded to the
-longest of the batch (DataCollatorWithPadding), which is what ratio_huggingface is against, and rows padded to the
-length (pad_to_max_length, the default of its example scripts run_glue.py and run_xnli.py), as ..._padded.
+are spread as those of MultiNLI's English training pairs.  Both sides take turns (`--rounds`): a rate is the median of
+its rounds, a ratio that of the ratios of each round.  On a CPU one thread works and its processor time is counted, on
+a GPU the clock's.  Hugging Face is measured twice: rows padded to the longest of the batch (DataCollatorWithPadding),
+which is what ratio_huggingface is against, and rows padded to the length (pad_to_max_length, the default of its
+example scripts run_glue.py and run_xnli.py), as ..._padded.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +32,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 import transformers
 
+from benchmarks.machine import measured
+from benchmarks.pretraining import spread
 from embedded.written import reference_sentences
 from evaluation.benchmarks import BENCHMARKS
 from evaluation.benchmarks.xnli import LABELS, find_train, read_train
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=384, help="pairs a round (default 384)")
     parser.add_argument("--batch", type=int, default=16, help="(default 16)")
     parser.add_argument("--length", type=int, default=128, help="longest row (default 128)")
-    parser.add_argument("--rounds", type=int, default=2, help="(default 2)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -122,18 +122,17 @@ def measure(model: Path, pairs: Sequence[Classified], arguments: argparse.Namesp
         "huggingface_inference_examples_per_s": theirs["dynamic"].predict,
         "huggingface_padded_inference_examples_per_s": theirs["padded"].predict,
     }
-    best = dict.fromkeys(runs, 0.0)
-    for _ in range(arguments.rounds):
-        for name, run in runs.items():
-            best[name] = max(best[name], run())
-    rates = {name: round(rate, 2) for name, rate in best.items()}
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(arguments.rounds)]
+    ratios = {
+        f"ratio_huggingface{end}": [each[f"{work}examples_per_s"] / each[f"huggingface{padded}_{work}examples_per_s"]
+                                    for each in rounds]
+        for end, padded, work in (("", "", ""), ("_padded", "_padded", ""), ("_inference", "", "inference_"))
+    }  # fmt: skip
     return {
-        **rates,
-        "ratio_huggingface": round(best["examples_per_s"] / best["huggingface_examples_per_s"], 3),
-        "ratio_huggingface_padded": round(best["examples_per_s"] / best["huggingface_padded_examples_per_s"], 3),
-        "ratio_huggingface_inference": round(
-            best["inference_examples_per_s"] / best["huggingface_inference_examples_per_s"], 3
-        ),
+        **measured("torch", "transformers", "accelerate"),
+        **{name: round(median(each[name] for each in rounds), 2) for name in runs},
+        **{name: round(median(found), 3) for name, found in ratios.items()},
+        "spread": {name: spread(found) for name, found in ratios.items()},
         "padding_share": ours.padding_share(),
         "examples": len(pairs),
         "batch": arguments.batch,
@@ -141,10 +140,8 @@ def measure(model: Path, pairs: Sequence[Classified], arguments: argparse.Namesp
         "rounds": arguments.rounds,
         "precision": arguments.precision,
         "parameters": ours.parameters(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in ("torch", "transformers", "accelerate")},
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
