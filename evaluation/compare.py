@@ -29,7 +29,7 @@ Verdict = Literal["better", "worse", "within noise"]
 Group = tuple[str, str, str]  # benchmark, setting, metric
 MEAN = "mean"
 MANY = 1e9  # degrees of freedom where seeds add no spread
-ALIKE = ("checkpoint", "config", "code", "benchmark_version", "scorer_version")  # what all seeds of a mean share
+ALIKE = ("checkpoint", "data", "config", "code", "benchmark_version", "scorer_version")  # of all seeds of a mean
 WEIGHTS_TOGETHER = 4_000_000  # numbers of one block of weights
 
 

@@ -146,7 +146,7 @@ def test_scores_of_different_things_are_not_compared(what: str, value: object) -
         compare([scored(right, 1, "en")], [scored(right, 1, "en", **{what: value})])
 
 
-@pytest.mark.parametrize("what", ["checkpoint", "config", "code"])
+@pytest.mark.parametrize("what", ["checkpoint", "data", "config", "code"])
 def test_a_mean_over_seeds_that_were_made_otherwise_is_refused(what: str) -> None:
     right = np.arange(10) < 7
     mixed = [scored(right, 1, "en"), scored(right, 2, "en", **{what: "other"})]
