@@ -50,8 +50,9 @@ def recorded(server: Factory) -> Factory:
     return server
 
 
-def _checkpoints(server: Factory) -> set[str]:
-    return {row["name"] for row in server.call("GET", "/models/api/overview")["checkpoints"]}
+def _checkpoints(server: Factory) -> dict[str, str]:
+    """Name -> what its verdict says; the page lists its store every ten seconds, so that both may come late."""
+    return {row["name"]: row["verdict"] for row in server.call("GET", "/models/api/overview")["checkpoints"]}
 
 
 def test_the_form_scores_the_latest_checkpoint_and_keeps_a_verdict(server: Factory, page: Page, shots: Shots) -> None:
@@ -91,6 +92,7 @@ def test_a_planted_regression_fails_the_run_and_is_named(server: Factory, admin:
     )
     said = f"{OURS} is worse than its last results: sst2 en -"
     assert server.log(DAG, run_id, "compare")[-1].startswith(f"compare failed: {said}")
+    wait_for(lambda: _checkpoints(server)[OURS] == "worse", 60.0, "the page to list the store again")
     page = Opened(admin, server, f"/models/checkpoints/{OURS}").page
     expect(page.get_by_text(said)).to_be_visible()
     shots.take(page, "models-regression", whole=True)
