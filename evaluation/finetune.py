@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -159,7 +159,7 @@ class _Run:
                 learning_rate=learning_rate,
                 learning_rates=config.learning_rates if training else (),
                 bootstrap=config.bootstrap,
-                flags=(*flags, *self._flags(predicted, value, chance if headline else None)),
+                flags=(*flags, *_untrained(training), *self._flags(predicted, value, chance if headline else None)),
             )
             found.append(Scored(row, contributions))
         return found
@@ -207,6 +207,12 @@ class _Run:
             reason=reason.removeprefix(f"{self.benchmark.name} seed {self.config.seed}: "),
             learning_rates=self.config.learning_rates if training else (),
         )
+
+
+def _untrained(training: Training | None) -> Iterator[str]:
+    if training and training.untrained:
+        model = "no model of" if training.name != "all" else "trained without"
+        yield f"{model} {', '.join(training.untrained)}: no training set"
 
 
 def _is_one(predicted: Sequence[object]) -> bool:

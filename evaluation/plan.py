@@ -11,12 +11,16 @@ from evaluation.settings import FinetuneConfig
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One model: its training set (`name` says in which language, or "all"), dev sets that select, test sets."""
+    """One model: its training set (`name` says in which language, or "all"), dev sets that select, test sets.
+
+    `untrained`: test sets whose language has no training set, where the setting wants one of each.
+    """
 
     name: str
     train: tuple[Example, ...]
     dev: Parts
     test: Parts
+    untrained: tuple[str, ...] = ()
 
 
 def plan(benchmark: Benchmark, splits: Splits, config: FinetuneConfig) -> list[Training]:
@@ -29,7 +33,8 @@ def plan(benchmark: Benchmark, splits: Splits, config: FinetuneConfig) -> list[T
         train = tuple(example for _, examples in sorted(splits.train.items()) for example in examples)
         if not train:
             raise DataError(f"{benchmark.name}: no training set in any language")
-        return [Training("all", train, _selecting(benchmark, splits, config, splits.test), splits.test)]
+        dev = _selecting(benchmark, splits, config, splits.test)
+        return [Training("all", train, dev, splits.test, _untrained(splits))]
     test = splits.translated_test if config.setting == "translate-test" else splits.test
     if not test:
         raise DataError(f"{benchmark.name}: no test set for the setting {config.setting}")
@@ -48,9 +53,14 @@ def _each(benchmark: Benchmark, splits: Splits) -> list[Training]:
             tuple(splits.train[name]),
             {name: _part(benchmark, splits.dev, name, "dev")},
             {name: splits.test[name]},
+            _untrained(splits),
         )
         for name in languages
     ]
+
+
+def _untrained(splits: Splits) -> tuple[str, ...]:
+    return tuple(name for name in sorted(splits.test) if not splits.train.get(name))
 
 
 def _selecting(benchmark: Benchmark, splits: Splits, config: FinetuneConfig, test: Parts) -> Parts:

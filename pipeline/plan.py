@@ -23,7 +23,7 @@ from pipeline.needs import first_part
 from pipeline.runs import END_TO_END, Run, RunSettings
 from pipeline.sources import sources
 from pipeline.stage import Stage, StageConfig
-from pipeline.stages.evaluate import unit_of
+from pipeline.stages.evaluate import seeds_of, unit_of
 from pipeline.stages.find_removals import Removals
 from pipeline.stages.regroup import NOT_YET
 
@@ -292,7 +292,9 @@ KINDS: dict[str, Callable[[Plan], Sequence[str]]] = {
     "vocabulary": lambda plan: (plan.settings.vocabulary_name,),
     "checkpoint": _checkpoint,
     "benchmarks": lambda plan: tuple(
-        unit_of(name, seed) for name in plan.settings.benchmarks for seed in plan.settings.seeds
+        unit_of(name, seed)
+        for name in plan.settings.benchmarks
+        for seed in seeds_of(plan.settings, name, plan.settings.seeds)
     ),
 }
 ONE_UNIT = frozenset({"classifier", "release", "vocabulary", "checkpoint"})

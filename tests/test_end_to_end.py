@@ -99,7 +99,7 @@ def test_the_report_says_what_a_reader_asks(var: Path, report_uri: str) -> None:
     assert report["pretraining"]["last_loss_nats"] < report["pretraining"]["first_loss_nats"]
     assert {(row["benchmark"], row["language"]) for row in report["benchmarks"]} == {
         ("ner", "de"), ("ner", "en"), ("ner", "es"), ("ner", "nl"), ("sst2", "en")}  # fmt: skip
-    assert "times fewer than the paper's" in report["scale"]
+    assert "times fewer than the paper's; 2 benchmarks (" in report["scale"]
 
 
 def test_a_second_run_does_nothing(var: Path, report_uri: str) -> None:

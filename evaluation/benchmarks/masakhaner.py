@@ -12,6 +12,7 @@ from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFiles, in_repository, read_rows
 from evaluation.readers.conll import read_conll, tags_of
 from evaluation.readers.folders import by_language, matching
+from evaluation.readers.parts import read_parts
 from evaluation.records import DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
@@ -23,10 +24,7 @@ def read(folder: Path, data: Path) -> Splits:
              ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted LANG/test.txt with train.txt and dev.txt beside it")
-    train, dev, test = (
-        {name: read_conll(path, TYPES) for name, path in found[part].items()} for part in ("train", "dev", "test")
-    )
-    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+    return read_parts(folder, found.values(), lambda path: read_conll(path, TYPES))
 
 
 def read_gold(path: Path) -> Parts:

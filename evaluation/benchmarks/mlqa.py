@@ -14,6 +14,7 @@ from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import MLQA_EXACT, MLQA_F1
 from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import find, matching
+from evaluation.readers.parts import need_tests
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Question, Splits
 from evaluation.settings import FinetuneConfig
@@ -30,6 +31,7 @@ def read(folder: Path, data: Path) -> Splits:
     if tests:
         dev = {name: questions for path in devs for name, questions in read_gold(path).items() if "-" not in name}
         test = {name: questions for path in tests for name, questions in read_gold(path).items()}
+        need_tests(folder, dev, test)
         return Splits({"en": train}, dev, test, files=(train_file, *devs, *tests), left_out=left_out,
                       stand_in=stand_in(train_file))  # fmt: skip
     if not devs:

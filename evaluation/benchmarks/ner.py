@@ -1,7 +1,7 @@
 """Named entities of CoNLL-2002 (es, nl) and CoNLL-2003 (en, de).  Table 2 of the XLM-R paper.
 
 Files: eng, deu, esp, ned with .train, .testa and .testb.  The English and German texts are not free: put your own copy
-there.  Each language is read that has its files.
+there.  Each language is read that has files; none without its .testb.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFiles, in_repository
 from evaluation.readers.conll import read_conll, tags_of
 from evaluation.readers.folders import find
+from evaluation.readers.parts import read_parts
 from evaluation.records import DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig, Setting
 
@@ -28,11 +29,7 @@ def read(folder: Path, data: Path) -> Splits:
     if not found["testb"]:
         wanted = ", ".join(f"{name}.testb" for name in NAMES.values())
         raise DataError(f"{folder}: no such file: wanted one of {wanted} with .train and .testa beside it")
-    train, dev, test = (
-        {language: read_conll(path, TYPES) for language, path in found[part].items()}
-        for part in ("train", "testa", "testb")
-    )
-    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+    return read_parts(folder, found.values(), lambda path: read_conll(path, TYPES))
 
 
 def read_gold(path: Path) -> Parts:

@@ -13,7 +13,7 @@ from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFiles
 from evaluation.readers.conll import read_conll, tags_of, without_wikiann_prefix
 from evaluation.readers.folders import matching
-from evaluation.readers.tables import held_out
+from evaluation.readers.parts import dev_as_test, read_files, read_parts
 from evaluation.records import DataError, Parts, Splits, Tagged
 from evaluation.settings import FinetuneConfig
 
@@ -24,15 +24,9 @@ def read(folder: Path, data: Path) -> Splits:
     found = {part: _files(folder, part) for part in ("train", "dev", "test")}
     if not found["dev"] and not found["test"]:
         raise DataError(f"{folder}: no file: wanted LANG/test, or test-LANG.tsv with tags")
-    train, dev, test = (
-        {language: read_file(path) for language, path in found[part].items()} for part in ("train", "dev", "test")
-    )
-    files = tuple(path for part in found.values() for path in part.values())
-    if test:
-        return Splits(train, dev, test, files=files)
-    parts = {language: held_out(sentences) for language, sentences in train.items()}
-    return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
-                  dev, scored="dev", dev_is="held out from train", files=files)  # fmt: skip
+    if found["test"]:
+        return read_parts(folder, found.values(), read_file)
+    return dev_as_test(read_files(found["train"], {}, found["dev"], read_file))
 
 
 def _files(folder: Path, part: str) -> dict[str, Path]:

@@ -13,7 +13,8 @@ from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import lines_of, matching
-from evaluation.readers.tables import classified, held_out, read_table, rows_without_header
+from evaluation.readers.parts import dev_as_test, need_tests
+from evaluation.readers.tables import classified, read_table, rows_without_header
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
@@ -34,10 +35,9 @@ def read(folder: Path, data: Path) -> Splits:
     test = {language: read_file(path) for language, path in test_files.items()}
     files = (*train_files.values(), *dev_files.values(), *test_files.values())
     if test:
+        need_tests(folder, (*train, *dev), test)
         return Splits(train, dev, test, files=files, left_out=left_out)
-    parts = {language: held_out(examples) for language, examples in train.items()}
-    return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
-                  dev, scored="dev", dev_is="held out from train", files=files, left_out=left_out)  # fmt: skip
+    return dev_as_test(Splits(train, {}, dev, files=files, left_out=left_out))
 
 
 def _by_language(folder: Path, *patterns: str) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFiles, in_repository, read_rows
 from evaluation.readers.folders import by_language, matching
+from evaluation.readers.parts import read_parts
 from evaluation.readers.tables import read_classified
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
@@ -23,10 +24,7 @@ def read(folder: Path, data: Path) -> Splits:
              ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted eng_Latn/test.tsv and its like")
-    train, dev, test = (
-        {language: read_file(path) for language, path in found[part].items()} for part in ("train", "dev", "test")
-    )
-    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+    return read_parts(folder, found.values(), read_file)
 
 
 def read_file(path: Path) -> tuple[Classified, ...]:

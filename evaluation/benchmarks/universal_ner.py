@@ -13,6 +13,7 @@ from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFile, PublishedFiles, read_rows
 from evaluation.readers.conll import read_conll, tags_of
 from evaluation.readers.folders import matching
+from evaluation.readers.parts import read_parts
 from evaluation.records import DataError, Parts, Splits, Tagged
 from evaluation.settings import FinetuneConfig
 
@@ -26,10 +27,7 @@ def read(folder: Path, data: Path) -> Splits:
              ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted files named as en_ewt-ud-test.iob2")
-    train, dev, test = (
-        {name: read_file(path) for name, path in found[part].items()} for part in ("train", "dev", "test")
-    )
-    return Splits(train, dev, test, files=tuple(path for part in found.values() for path in part.values()))
+    return read_parts(folder, found.values(), read_file)
 
 
 def _name(path: Path) -> str:

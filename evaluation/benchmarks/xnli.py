@@ -13,6 +13,7 @@ from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
 from evaluation.readers.folders import Problems, lines_of, matching, need
+from evaluation.readers.parts import need_tests
 from evaluation.readers.tables import classified, read_classified, read_pairs_without_header, read_table
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig, Setting
@@ -28,12 +29,14 @@ def read(folder: Path, data: Path) -> Splits:
     if not dev_files or not test_files:
         part = "test" if dev_files else "dev"
         raise DataError(f"{folder}: no {part} file: wanted xnli.{part}.tsv, xnli.{part}.jsonl or {part}-LANG.tsv")
+    dev, test = _merged(dev_files), _merged(test_files)
+    need_tests(folder, dev, test)
     train_files = find_train(folder)
     translated = matching(folder, "xnli.test.en.tsv") + matching(folder, "*.trans.test.tsv")
     return Splits(
         train={language: read_train(path) for language, path in train_files.items()},
-        dev=_merged(dev_files),
-        test=_merged(test_files),
+        dev=dev,
+        test=test,
         translated_test=_merged(translated),
         files=(*train_files.values(), *dev_files, *test_files, *translated),
     )

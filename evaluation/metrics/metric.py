@@ -37,8 +37,8 @@ class Metric:
 
 
 def mean(sums: Numbers) -> Numbers:
-    """Of (value, 1)."""
-    return 100.0 * sums[..., 0] / sums[..., 1]
+    """Of (value, 1); 0 of no example, as a draw of few examples that were drawn before may have it."""
+    return 100.0 * sums[..., 0] / np.where(sums[..., 1] > 0, sums[..., 1], 1.0)
 
 
 def f1(sums: Numbers) -> Numbers:
@@ -48,8 +48,9 @@ def f1(sums: Numbers) -> Numbers:
 
 
 def correlation(sums: Numbers) -> Numbers:
-    """Pearson's of (1, x, y, xx, yy, xy); 0 where one side is constant (it has no value there)."""
+    """Pearson's of (1, x, y, xx, yy, xy); 0 where one side is constant (it has no value there), or of no example."""
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    n = np.where(n > 0, n, 1.0)
     spread = np.maximum(xx - x * x / n, 0.0) * np.maximum(yy - y * y / n, 0.0)
     known = spread > 1e-18
     return 100.0 * np.where(known, (xy - x * y / n) / np.sqrt(np.where(known, spread, 1.0)), 0.0)

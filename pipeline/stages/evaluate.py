@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.draft import Draft
@@ -27,6 +27,7 @@ Benchmark = Literal[
     "masakhaner", "universal_ner", "xquad", "tydiqa", "sib200", "belebele", "tatoeba", "flores",
 ]  # fmt: skip
 KNOWN_BENCHMARKS: tuple[str, ...] = get_args(Benchmark)
+NOT_FINETUNED: tuple[Benchmark, ...] = ("tatoeba", "flores")  # retrieval
 BENCHMARKS: tuple[Benchmark, ...] = ("xnli", "ner", "mlqa", "sst2")  # those of which `make run` writes data
 
 
@@ -66,9 +67,37 @@ class EvaluateConfig(FinetuningChoices):
         description="digest of the evaluation code that the scores must be of; empty: any",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_are_not_stated(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A setting or selection that is the default one is written as `default`: the same work has one key."""
+        setting, selection = (_stated(given, name) for name in ("benchmark_setting", "selection"))
+        if not setting and not selection:
+            return given
+        from evaluation.presets import preset
+
+        finetuning, benchmark = given.get("finetuning", "tiny"), given.get("benchmark", "")
+        try:
+            usual, own = preset(finetuning, benchmark), preset(finetuning, benchmark, setting=setting)
+        except ValueError:  # what is not there is refused elsewhere
+            return given
+        same = {"benchmark_setting": setting == usual.setting, "selection": selection == own.selection}
+        return given | {name: "default" for name, is_same in same.items() if is_same}
+
+
+def _stated(given: Mapping[str, Any], name: str) -> str:
+    stated = given.get(name, "default")
+    return "" if stated == "default" else str(stated)
+
 
 def unit_of(benchmark: str, seed: int) -> str:
     return f"{benchmark}/seed-{seed}"
+
+
+def seeds_of(choices: FinetuningChoices, benchmark: str, seeds: Sequence[int]) -> Sequence[int]:
+    """The first alone where nothing is trained and nothing drawn: all others would have the same scores."""
+    drawn = choices.finetuning == "euroeval"  # its test sets are drawn anew for each seed
+    return seeds[:1] if benchmark in NOT_FINETUNED and not drawn else seeds
 
 
 def evaluate(config: EvaluateConfig, inputs: Inputs, draft: Draft) -> None:

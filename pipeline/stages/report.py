@@ -16,6 +16,8 @@ from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages import NAMES
 from pipeline.stages.train_vocabulary import SAMPLED
 
+PAPER_TOKENS = 1_500_000 * 8192 * 512  # updates, blocks, tokens a block (section 3)
+
 
 class ReportConfig(StageConfig):
     """The report says what its inputs say."""
@@ -88,14 +90,21 @@ def _told_failures(failures: list[dict[str, Any]]) -> str:
 
 def scale_of(rows: list[dict[str, Any]]) -> str:
     """What was run, in one line: models, benchmarks, examples, seeds."""
+    return _models(rows) + _scored(rows)
+
+
+def _scored(rows: list[dict[str, Any]]) -> str:
     sizes = {(row["benchmark"], row["language"]): row["examples"] for row in rows}
     names = dict.fromkeys(row["benchmark"] for row in rows)
-    seeds = {row["seed"] for row in rows}
+    seeds: dict[tuple[str, ...], set[int]] = {}
+    for row in rows:
+        seeds.setdefault(_place(row), set()).add(row["seed"])
     trained = [row["train_examples"] for row in rows]
-    several = ["s" * (len(each) != 1) for each in (names, seeds)]
+    counted = _range(map(len, seeds.values()))
     return (
-        f"{_models(rows)}{len(names)} benchmark{several[0]} ({', '.join(names)}), {len(sizes)} test sets with "
-        f"{_range(sizes.values())} examples, trained on {_range(trained)}; {len(seeds)} seed{several[1]}. Read each "
+        f"{len(names)} benchmark{'s' * (len(names) != 1)} ({', '.join(names)}), {len(sizes)} test sets "
+        f"with {_range(sizes.values())} examples, trained on {_range(trained)}; "
+        f"{counted} seed{'s' * (counted != '1')} each. Read each "
         "score beside its chance level and baseline: small sets and short fine-tunings do not show how good a model is."
     )
 
@@ -210,19 +219,21 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
     manifest = inputs.one("pretrain")
     config = manifest.config
     tokens = manifest.counts["tokens"]
-    paper_tokens = 1_500_000 * 8192 * 512
     return (
         f"{documents:,} documents; {pretraining['parameters'] / 1e6:.1f} million parameters trained on "
-        f"{tokens:,} tokens "
-        f"({config['steps']:,} updates of {config['batch_blocks']} blocks), about {paper_tokens / tokens:,.0f} times "
-        "fewer than the paper's; benchmark sets of some hundred examples. These scores show that the whole chain "
-        "runs, not that the model is good: read them beside the chance level."
+        f"{tokens:,} tokens ({config['steps']:,} updates of {config['batch_blocks']} blocks), "
+        f"{_beside_paper(tokens)}; {_scored(_benchmarks(inputs))}"
     )
+
+
+def _beside_paper(tokens: int) -> str:
+    times = PAPER_TOKENS / tokens
+    return f"about {times:,.0f} times fewer than the paper's" if times >= 2 else f"{1 / times:.2f} times the paper's"
 
 
 STAGE = Stage(
     name="report",
-    version=5,
+    version=6,
     config=ReportConfig,
     body=report,
     needs=dict.fromkeys(("publish", "train_vocabulary", "encode", "pretrain", "evaluate"), all_units),

@@ -133,6 +133,24 @@ def test_ner_reads_each_language_that_is_there(tmp_path: Path) -> None:
     assert sizes(read_splits("ner", tmp_path)) == ({"es": 1}, {"es": 1}, {"es": 1})
 
 
+def test_a_language_without_its_test_file_is_named_and_not_left_out(tmp_path: Path) -> None:
+    sentence = ("Ana B-PER", "")
+    for name in ("eng.train", "eng.testa", "eng.testb", "esp.train", "esp.testa"):
+        write(tmp_path / name, *sentence)
+    with pytest.raises(DataError, match=r"no test file of es, of which other files are there: put the published file"):
+        read_splits("ner", tmp_path)
+    xnli = tmp_path / "xnli"
+    write(xnli / "multinli.train.en.tsv", "premise\thypo\tlabel", "a\tb\tneutral")
+    for name in ("dev-en.tsv", "dev-sw.tsv", "test-en.tsv"):
+        write(xnli / name, "a\tb\tneutral")
+    with pytest.raises(DataError, match="no test file of sw"):
+        read_splits("xnli", tmp_path)
+    for name in ("train-en.tsv", "dev-en.tsv", "test-de.tsv"):
+        write(tmp_path / "panx" / name, *sentence)
+    with pytest.raises(DataError, match="no test file of en"):
+        read_splits("panx", tmp_path)
+
+
 def test_panx_reads_wikianns_and_xtremes_files(tmp_path: Path) -> None:
     for part in ("train", "dev", "test"):
         write(tmp_path / "a" / "sw" / part, "sw:Ana\tB-PER", "sw:anaimba\tO", "")

@@ -264,6 +264,8 @@ def test_translate_settings_of_xnli_use_the_translated_files(data: Path, model: 
     assert {(row.language, row.trained_on) for row in found["translate-train"]} == {("de", "de"), ("en", "en")}
     assert {row.train_examples for row in found["translate-train-all"]} == {180}
     assert len(found["translate-train-all"]) == 6
+    assert found["translate-train"][0].flags[0] == "no model of es, fr, ru, sw: no training set"
+    assert found["translate-train-all"][0].flags[0] == "trained without es, fr, ru, sw: no training set"
     assert {row.language for row in found["translate-test"]} == {"de", "sw"}
 
 

@@ -103,5 +103,9 @@ def test_a_constant_has_no_correlation() -> None:
     assert SPEARMAN.score(gold, [2.5] * 3, "en") == 0.0
 
 
+def test_a_draw_in_which_no_example_counts_is_no_nan() -> None:
+    assert [float(metric.value(np.zeros(6))) for metric in (ACCURACY, ENTITY_F1, PEARSON)] == [0.0, 0.0, 0.0]
+
+
 def test_retrieval_counts_lines_that_find_their_own_line() -> None:
     assert RETRIEVAL_ACCURACY.score([Translated("a", "b")] * 4, [0, 1, 0, 3], "deu") == 75.0
