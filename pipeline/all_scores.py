@@ -9,12 +9,12 @@ from typing import Any
 from pipeline.errors import MissingArtifact
 from pipeline.result_store import (
     StoredFailure,
-    StoredResult,
     newest,
     read_failures,
     read_results,
     standing_failures,
 )
+from pipeline.score_rows import StoredResult
 from pipeline.stages.report import scores_alone
 from pipeline.store import ArtifactStore
 

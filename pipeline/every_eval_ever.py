@@ -21,7 +21,8 @@ from pipeline.errors import BadConfig
 from pipeline.failed_seeds import failed_by_place
 from pipeline.hub import SCHEME, repository_of
 from pipeline.manifest import parse_key
-from pipeline.result_store import StoredFailure, StoredResult
+from pipeline.result_store import StoredFailure
+from pipeline.score_rows import StoredResult
 from pipeline.store import ArtifactStore
 from training.storage import DiskFolder
 

@@ -21,7 +21,8 @@ from pipeline.errors import CorruptArtifact, MissingArtifact
 from pipeline.known_manifests import LIST_AGAIN_S, READERS, KnownManifests
 from pipeline.manifest import Manifest, manifest_key, parse_key
 from pipeline.result_store import FOLDER as RESULTS
-from pipeline.result_store import KnownResults, StoredFailure, StoredResult, read_failures
+from pipeline.result_store import KnownResults, StoredFailure, read_failures
+from pipeline.score_rows import StoredResult
 from pipeline.store import ArtifactStore
 from pipeline.verdicts import Verdict, judged, read_verdict
 

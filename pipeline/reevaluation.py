@@ -21,9 +21,10 @@ from pipeline.errors import MissingArtifact
 from pipeline.manifest import Manifest, parse_key
 from pipeline.needs import first_part
 from pipeline.plan import Plan, Work
-from pipeline.result_store import StoredFailure, StoredResult, read_failures, read_results
+from pipeline.result_store import StoredFailure, read_failures, read_results
 from pipeline.runner import run_work
 from pipeline.runs import REEVALUATE, ReevaluateSettings
+from pipeline.score_rows import StoredResult
 from pipeline.source_digest import digest_of_listing, files_of
 from pipeline.stages.evaluate import check_choices
 from pipeline.store import ArtifactStore

@@ -10,74 +10,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pipeline.checkpoint_source import UNITS
 from pipeline.errors import BadConfig
-from pipeline.known_manifests import READERS
 from pipeline.manifest import Manifest, parse_key
+from pipeline.score_rows import ORIGIN_FIELDS, Known, Origin, StoredResult, read_rows, to_parquet
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from evaluation.results import FailedSeed, ResultRow, Scored
+    from evaluation.results import FailedSeed, Scored
 
 FOLDER = "results"
 RESULTS, CONTRIBUTIONS, FAILED, MODEL_CONFIG = "results.json", "contributions.npz", "failed.json", "config.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What was scored, and how: beside the score's own row.
-
-    `lineage` is the key of the manifest of the score, `predictions` and `contributions` those of files,
-    `checkpoint_key` that of the checkpoint's manifest (`export`, or `ingest` for a model from outside).
-    `checkpoint_step` (updates), `trained_tokens`, `languages`, `alpha` and `parameters` are those of pretraining; None
-    for a model from outside.  So are `release` (the name of the text's release), `batch_blocks` (blocks of an update)
-    and `only_language` (where there was one), which rows of earlier versions do not have.  `hardware` is what the
-    fine-tuning ran on, `seconds` its wall-clock time with all else that the unit did, `written_at` its end (ISO 8601,
-    UTC).
-    """
-
-    lineage: str = ""
-    predictions: str = ""
-    contributions: str = ""
-    checkpoint_name: str = ""
-    checkpoint_key: str = ""
-    checkpoint_step: int | None = None
-    trained_tokens: int | None = None
-    languages: int | None = None
-    alpha: float | None = None
-    parameters: int | None = None
-    release: str = ""
-    batch_blocks: int | None = None
-    only_language: str = ""
-    model_family: str = ""
-    vocabulary_size: int | None = None
-    hidden_size: int | None = None
-    layers: int | None = None
-    finetuning: str = ""
-    code_version: str = ""
-    hardware: str = ""
-    seconds: float = 0.0
-    written_at: str = ""
-
-
-ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
-Known = dict[str, dict[Any, Any]]  # field -> its values
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResult:
-    """One score (evaluation.results.ResultRow) and where it comes from; a row of the Parquet files has both's fields.
-
-    `row.checkpoint` is the digest of the weights, `row.data` that of the benchmark's files, `row.config` that of the
-    settings, `row.code` that of the evaluation code, `row.max_tokens` the longest row that the model was given.
-    """
-
-    row: ResultRow
-    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +45,7 @@ def record_results(store: ArtifactStore, key: str) -> None:
     if is_failed(manifest):
         store.put_if_absent(failure_place(key), _failure(store, manifest))
     else:
-        store.put_if_absent(place, _parquet(_rows(store, manifest)))
+        store.put_if_absent(place, to_parquet(_rows(store, manifest)))
 
 
 def is_failed(manifest: Manifest) -> bool:
@@ -124,7 +71,7 @@ def read_results(store: ArtifactStore, **wanted: object) -> list[StoredResult]:
     if unknown := sorted(set(wanted) - known):
         raise BadConfig(f"results have no field {', '.join(unknown)}: wanted some of {', '.join(sorted(known))}")
     keys = _recorded(store, wanted.get("benchmark"), "", ".parquet")
-    found = (each for key in keys for each in _read(store, key))
+    found = chain.from_iterable(read_rows(store, keys, {}, wanted))
     return _in_order(each for each in found if all(_fits(_field(each, name), value) for name, value in wanted.items()))
 
 
@@ -140,9 +87,7 @@ class KnownResults:
         """The rows of these keys below results/, oldest first."""
         parts = [key for key in keys if key.endswith(".parquet")]
         unknown = [key for key in parts if key not in self._rows]
-        with ThreadPoolExecutor(READERS) as pool:
-            read = pool.map(lambda key: _read(self._store, key, self._same), unknown)
-            self._rows.update(zip(unknown, read, strict=True))
+        self._rows.update(zip(unknown, read_rows(self._store, unknown, self._same), strict=True))
         self._rows = {key: self._rows[key] for key in parts}
         return _in_order(row for rows in self._rows.values() for row in rows)
 
@@ -302,49 +247,11 @@ def checkpoint_of(inputs: Iterable[str]) -> str:
     raise BadConfig("no checkpoint among the inputs: wanted a manifest of `export`, or of `ingest` checkpoint/NAME")
 
 
-def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    from evaluation.results import ResultRow
-
-    kinds = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(),
-             "tuple[str, ...]": pa.list_(pa.string()), "tuple[float, ...]": pa.list_(pa.float64())}  # fmt: skip
-    named = [field for kind in (ResultRow, Origin) for field in fields(kind)]
-    schema = pa.schema([(field.name, kinds[str(field.type).removesuffix(" | None")]) for field in named])
-    sink = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_pylist(list(rows), schema), sink)
-    return bytes(sink.getvalue())
-
-
 def _recorded(store: ArtifactStore, benchmark: object, start: str, end: str) -> list[str]:
     """The keys below results/ whose last part begins and ends so."""
     prefix = f"{FOLDER}/{benchmark}/" if isinstance(benchmark, str) else f"{FOLDER}/"
     found = ((key, key.rpartition("/")[2]) for key in store.list(prefix))
     return [key for key, name in found if name.startswith(start) and name.endswith(end)]
-
-
-def _read(store: ArtifactStore, key: str, known: Known | None = None) -> list[StoredResult]:
-    """The rows of a file, also of a version that knew fewer fields; of a `known` value no second copy is kept."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    from evaluation.results import BEFORE_VERSION_2, LISTS, ROW_FIELDS, ResultRow
-
-    # Without Arrow's threads: a file is small, and a command that ends at once must not end while one of them starts.
-    table = parquet.ParquetFile(pa.BufferReader(store.get(key)), pre_buffer=False).read(use_threads=False)
-    columns = {name: [value] * table.num_rows for name, value in BEFORE_VERSION_2.items()}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        values = column.to_pylist()
-        if name in LISTS:
-            values = [tuple(value or ()) for value in values]
-        same = known.setdefault(name, {}) if known is not None else {}
-        columns[name] = [same.setdefault(value, value) for value in values]
-    made = []
-    for kind, fields_of in ((ResultRow, ROW_FIELDS), (Origin, ORIGIN_FIELDS)):
-        names = [name for name in fields_of if name in columns]
-        made.append([kind(**dict(zip(names, row, strict=True))) for row in zip(*map(columns.get, names), strict=True)])
-    return list(map(StoredResult, *made))
 
 
 def _stored_failure(stored: dict[str, Any]) -> StoredFailure:

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from pipeline.checkpoint_source import PATTERN, UNITS, ScoredName
 from pipeline.errors import BadConfig
+from pipeline.settings_faults import told_faults
 from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, Languages, ReleaseName
 from pipeline.stage import StageConfig
 from pipeline.stages.choose_cut_offs import ChooseCutOffsConfig
@@ -52,35 +53,11 @@ class RunSettings(StageConfig):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise BadConfig("; ".join(_fault(fault, cls) for fault in error.errors())) from error
+            raise BadConfig(told_faults(error, cls, _runs_with)) from error
 
 
-def _fault(fault: Any, settings: type[RunSettings]) -> str:
-    name = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "missing":
-        return f"{name}: must be given ({settings.model_fields[name].description})"
-    if fault["type"] != "extra_forbidden":
-        said = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] != "value_error":  # ours say what was found
-            said = f"{said}, found {fault['input']!r}"
-        return f"{name}: {said}" if name else said
-    if name in MOVED:
-        return f"{name}: no longer a setting of a run: {MOVED[name]}"
-    homes = [run.name for run in RUNS.values() if name in run.settings.model_fields]
-    if homes:
-        return f"{name}: not a setting of this run, but of {', '.join(homes)}"
-    return f"{name}: no such setting; `xlmr settings` lists them"
-
-
-# Settings of older files -> where they went.
-_PLACES = "it belongs to the deployment file (docs/operating.md)"
-MOVED = dict.fromkeys(
-    ("store", "source", "language_identifier", "label_map", "reference", "language_models", "cut_offs", "filters",
-     "removals", "benchmark_data"), _PLACES) | dict.fromkeys(
-    ("language_identifier_sha256", "label_map_sha256", "reference_sha256", "language_models_sha256", "cut_offs_sha256",
-     "filters_sha256", "benchmark_data_sha256"), f"{_PLACES}, under `digests`") | {
-    "crawls": "`dumps` names the dumps of a release and of end_to_end, `crawl` the one of a corpus run",
-}  # fmt: skip
+def _runs_with(setting: str) -> list[str]:
+    return [run.name for run in RUNS.values() if setting in run.settings.model_fields]
 
 
 class LanguageModelsSettings(TrainLmConfig, TrainLidConfig, RunSettings):

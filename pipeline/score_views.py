@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import MissingArtifact
 from pipeline.failed_seeds import failed_by_place, told_failed
 from pipeline.models_reader import Checkpoint, ModelsReader
-from pipeline.result_store import StoredFailure, StoredResult, newest, standing_failures
+from pipeline.result_store import StoredFailure, newest, standing_failures
+from pipeline.score_rows import StoredResult
 from pipeline.verdicts import Change
 
 if TYPE_CHECKING:

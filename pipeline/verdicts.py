@@ -17,12 +17,12 @@ from pipeline.errors import CorruptArtifact, MissingArtifact
 from pipeline.failed_seeds import failed_by_place, told_failed
 from pipeline.result_store import (
     StoredFailure,
-    StoredResult,
     newest,
     read_failures,
     read_results,
     with_contributions,
 )
+from pipeline.score_rows import StoredResult
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:

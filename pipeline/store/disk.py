@@ -151,13 +151,16 @@ class FileStore(ArtifactStore):
         return path
 
     def _keys(self, prefix: str) -> Iterator[str]:
-        start = self._path(prefix) if prefix else self.folder
-        folder = start if start.is_dir() else start.parent
-        for above, names, files in os.walk(folder):
+        folder, _, beginning = prefix.rpartition("/")
+        start = self._path(folder)
+        for above, names, files in os.walk(start):
             if Path(above) == self.folder and SCRATCH_NAME in names:
                 names.remove(SCRATCH_NAME)
+            if Path(above) == start:
+                names[:] = [name for name in names if name.startswith(beginning)]
+            within = Path(above).relative_to(self.folder).as_posix()
             for name in files:
-                key = Path(above, name).relative_to(self.folder).as_posix()
+                key = name if within == "." else f"{within}/{name}"
                 if key.startswith(prefix):
                     yield key
 

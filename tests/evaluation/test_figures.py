@@ -16,7 +16,8 @@ from evaluation.report_figures import as_plain, not_drawn, shown_figures
 from evaluation.report_tables import tables_of
 from pipeline.all_scores import scores_report
 from pipeline.cli import xlmr
-from pipeline.result_store import Origin, read_results
+from pipeline.result_store import read_results
+from pipeline.score_rows import Origin
 from pipeline.store import FileStore
 from tests.evaluation.ablations import CODES, Ablation, several, write_ablation, write_xnli
 

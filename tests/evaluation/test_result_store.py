@@ -102,6 +102,8 @@ def test_a_finished_unit_is_recorded_when_its_stage_runs_again(store: FileStore)
 def test_rows_are_filtered_by_any_field(store: FileStore) -> None:
     assert len(read_results(store)) == 2
     assert {each.row.seed for each in read_results(store, seed=[2, 3])} == {2}
+    assert len(read_results(store, headline=True, dev={"dev", "held out from train"}, baseline=[None, 50.0])) == 2
+    assert read_results(store, headline=False) == []
     assert read_results(store, language="sw") == []
     with pytest.raises(BadConfig, match="no field lang"):
         read_results(store, lang="sw")

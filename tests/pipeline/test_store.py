@@ -91,6 +91,30 @@ def test_an_uploaded_file_is_listed_and_opened(store: ArtifactStore, tmp_path: P
     assert store.open(artifact).read_bytes() == b"x" * 100_000
 
 
+def test_a_prefix_lists_what_begins_with_it(store: ArtifactStore) -> None:
+    for key in ("a/b/c", "a/bc", "a/bd/e", "ab"):
+        store.put(key, b"x")
+    listed = {prefix: list(store.list(prefix)) for prefix in ("", "a", "a/", "a/b", "a/b/", "a/bd/e", "b/", "a/x/")}
+    assert listed == {
+        "": ["a/b/c", "a/bc", "a/bd/e", "ab"], "a": ["a/b/c", "a/bc", "a/bd/e", "ab"],
+        "a/": ["a/b/c", "a/bc", "a/bd/e"], "a/b": ["a/b/c", "a/bc", "a/bd/e"], "a/b/": ["a/b/c"],
+        "a/bd/e": ["a/bd/e"], "b/": [], "a/x/": [],
+    }  # fmt: skip
+
+
+def test_a_folder_that_is_not_there_is_listed_without_a_look_at_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    store.put("many/files/1", b"x")
+    looked: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", lambda path: looked.append(str(path)) or scandir(path))
+    assert list(store.list("verdicts/")) == []
+    assert list(store.list("man")) == ["many/files/1"]
+    assert {Path(path).relative_to(tmp_path).as_posix() for path in looked} == {"verdicts", ".", "many", "many/files"}
+
+
 @pytest.mark.parametrize(("size", "what"), [(4, "bytes, its manifest says"), (3, "SHA-256")])
 def test_a_corrupt_artifact_is_refused(store: ArtifactStore, size: int, what: str) -> None:
     store.put("s/u/f/part", b"abc")

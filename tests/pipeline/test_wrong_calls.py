@@ -75,7 +75,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("--update --store store --place collection_info=none.json", r"none\.json: No such file or directory: wanted"),
     ],
     "end-to-end": [*SETTINGS, ("", r"dumps: must be given")],
-    "evaluate": [*SETTINGS, *UNITS[1:], ("--store store", r"no checkpoint .*: make it with xlmr pretrain")],
+    "evaluate": [*SETTINGS, *UNITS[1:], ("--store store", r"no checkpoint .*: make it with xlmr pretrain"),
+                 ("--benchmark none", r"benchmarks\.0: Input should be 'xnli', [^;]* found 'none'$")],
     "export": [("x --to out --store store", r"no checkpoint 'x'"), ("x", "Missing option '--to'"), ("", "Missing")],
     "export-results": [
         ("--to out --organization x --store none", NO_STORE[1]),
