@@ -38,6 +38,7 @@ class Difference:
     """`difference` is b - a in points with its interval at 1 - alpha; `language` is a test set or `mean`.
 
     `p` is uncorrected, `corrected_p` what the verdict on b is made of.  `seeds_a` have a score, `failed_a` have none.
+    `selection`: by what b's epoch was chosen.
     """
 
     benchmark: str
@@ -57,6 +58,7 @@ class Difference:
     seeds_b: int
     failed_a: int = 0
     failed_b: int = 0
+    selection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def compare(
         if len(rows) > 1:
             found += _decided(rows[:-1], alpha, margin)
         means.append(rows[-1])
-    decided = [replace(row, failed_a=_lost(row, ours, failed[0]), failed_b=_lost(row, theirs, failed[1]))
+    decided = [replace(row, failed_a=_lost(row, ours, failed[0]), failed_b=_lost(row, theirs, failed[1]),
+                       selection=_selection(theirs, row))
                for row in (*found, *_decided(means, alpha, margin))]  # fmt: skip
     if any(min(row.seeds_a, row.seeds_b) < 2 for row in decided):
         notes.append("one seed alone does not tell the spread between seeds: its intervals are over examples only")
@@ -170,6 +173,10 @@ def _seed_notes(name: str, side: Mapping[Group, dict[str, list[Scored]]], failed
         notes += [f"{name}: {benchmark} {setting} {metric}: seed {seed} has learned nothing that shows in "
                   f"{', '.join(names)}" for seed, names in sorted(collapsed.items())]  # fmt: skip
     return notes
+
+
+def _selection(side: Mapping[Group, dict[str, list[Scored]]], row: Difference) -> str:
+    return next(iter(side[row.benchmark, row.setting, row.metric].values()))[0].row.selection
 
 
 def _scored_seeds(side: Mapping[Group, dict[str, list[Scored]]], benchmark: str, setting: str) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -75,26 +75,32 @@ def loss_plot(run: Mapping[str, Any]) -> str:
 
 
 def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Headline scores (of the first seed) beside the paper's and chance, for the benchmarks of the paper.
+    """Headline scores (means over seeds) beside the paper's and chance, for the benchmarks of the paper.
 
     Empty for several models: their rows are in the tables.
     """
     if len({row.get("checkpoint_name", "") for row in rows}) > 1:
         return ""
-    first = min((row["seed"] for row in rows), default=0)
-    shown = [row for row in rows if row["headline"] and row["seed"] == first and row["paper"] is not None]
+    shown = [row for row in rows if row["headline"] and row["paper"] is not None]
     if not shown:
         return ""
+    bars: dict[str, list[Mapping[str, Any]]] = {}
+    for name in dict.fromkeys(row["benchmark"] for row in shown):
+        own = [row for row in shown if row["benchmark"] == name]
+        series = _series(own)
+        for row in own:
+            bars.setdefault(f"{name} {row['language']} {series(row)}".strip(), []).append(row)
     figure = Figure(figsize=(9, 3.0), layout="constrained")
     axes = figure.subplots()
-    places = range(len(shown))
-    axes.bar([p - 0.2 for p in places], [row["value"] for row in shown], 0.4, color=OWN, label="this run")
-    paper = [(place, row["paper"]) for place, row in enumerate(shown) if row["paper"] is not None]
-    axes.bar([p + 0.2 for p, _ in paper], [v for _, v in paper], 0.4, color=PAPER, label="paper's XLM-R")
-    for place, row in enumerate(shown):
+    places = range(len(bars))
+    values = [fmean(row["value"] for row in seeds) for seeds in bars.values()]
+    axes.bar([place - 0.2 for place in places], values, 0.4, color=OWN, label="this run")
+    paper = [seeds[0]["paper"] for seeds in bars.values()]
+    axes.bar([place + 0.2 for place in places], paper, 0.4, color=PAPER, label="paper's XLM-R")
+    for place, (row, *_) in enumerate(bars.values()):
         if row["chance"]:
             axes.hlines(row["chance"], place - 0.45, place + 0.45, color="black", linewidth=1)
-    axes.set_xticks(list(places), [f"{row['benchmark']} {row['language']}" for row in shown], rotation=90)
+    axes.set_xticks(list(places), list(bars), rotation=90)
     axes.set_ylabel("score, % (line: chance)")
     axes.set_ylim(0, 100)
     axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
@@ -165,14 +171,20 @@ def _keys(shown: ShownFigure, paper: bool) -> list[Line2D]:
 def _means(
     rows: Sequence[Mapping[str, Any]], benchmark: str, sizes: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """series (a checkpoint, and where it has several a setting) -> language -> mean over seeds."""
+    """series -> language -> mean over seeds."""
     found: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        if row["benchmark"] == benchmark and row["headline"] and sizes.get(row["language"], 0) > 0:
-            series = f"{row.get('checkpoint_name', '')} {row.get('setting', '')}".strip()
-            found.setdefault(series, {}).setdefault(row["language"], []).append(row["value"])
-    return {series: {language: sum(values) / len(values) for language, values in scores.items()}
-            for series, scores in found.items()}  # fmt: skip
+    shown = [row for row in rows if row["benchmark"] == benchmark and row["headline"]]
+    series = _series(shown)
+    for row in shown:
+        if sizes.get(row["language"], 0) > 0:
+            found.setdefault(series(row), {}).setdefault(row["language"], []).append(row["value"])
+    return {name: {language: fmean(values) for language, values in scores.items()} for name, scores in found.items()}
+
+
+def _series(rows: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], str]:
+    """What scores of one mean have in common: of checkpoint, setting and selection those in which the rows differ."""
+    told = [name for name in ("checkpoint_name", "setting", "selection") if len({row.get(name) for row in rows}) > 1]
+    return lambda row: " ".join(str(row.get(name, "")) for name in told)
 
 
 def _svg(figure: Figure, axes: Any) -> str:

@@ -204,8 +204,8 @@ def _table_4(ours: Mapping[str, list[OurScores]]) -> PaperTable:
         average = Cell(f"{glue.AVERAGES[system]:.1f}")
         lines.append(Line(PUBLISHED, system, (str(row.languages),), (*cells, average)))
     every = [(name, each) for name in glue.TABLE_4 for each in ours.get(name, ())]
-    for model in dict.fromkeys(each.model for _, each in every):
-        lines += _glue_lines({name: each for name, each in reversed(every) if each.model == model})
+    for model, selection in dict.fromkeys((each.model, each.selection) for _, each in every):
+        lines += _glue_lines({name: each for name, each in every if (each.model, each.selection) == (model, selection)})
     notes = [note for name, each in every for note in _notes(BENCHMARKS[name], [each])]
     return PaperTable("GLUE dev sets (table 4)", ("#lgs",), (*GLUE_COLUMNS, "Avg"), (Section("", _in_order(lines)),),
                       tuple(dict.fromkeys(notes)))  # fmt: skip
@@ -215,7 +215,7 @@ def _glue_lines(own: Mapping[str, OurScores]) -> list[Line]:
     """One model's row over the tasks, and below it what needs no model."""
     any_scores = next(iter(own.values()))
     kinds: Sequence[tuple[str, str, Callable[[ResultRow], float | None]]] = (
-        (OURS, f"{any_scores.label} ({_seeds(own.values())})", lambda row: row.value),
+        (OURS, f"{any_scores.label} ({_seeds(own.values())}; {_chosen(any_scores)})", lambda row: row.value),
         (BASELINE, "most frequent label, or mean", lambda row: row.baseline),
         (BASELINE, "a random answer", lambda row: row.chance),
     )

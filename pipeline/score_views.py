@@ -121,7 +121,7 @@ def scores_of(
 ) -> tuple[BenchmarkScores, ...]:
     """All that one version of a checkpoint was scored on; of a seed that was scored again the last."""
     own = newest(reader.results_of(checkpoint.key))
-    known = {(each.benchmark, each.setting, each.metric, each.language): each for each in changes}
+    known = {(each.benchmark, each.setting, each.selection, each.metric, each.language): each for each in changes}
     groups: dict[tuple[str, str, str, str], list[StoredResult]] = {}
     for each in own:
         row = each.row
@@ -141,7 +141,7 @@ def unscored(reader: ModelsReader, checkpoint: Checkpoint) -> tuple[str, ...]:
 
 def _benchmark_scores(
     found: Sequence[StoredResult],
-    changes: Mapping[tuple[str, str, str, str], Change],
+    changes: Mapping[tuple[str, str, str, str, str], Change],
     failures: Sequence[StoredFailure],
 ) -> BenchmarkScores:
     from evaluation.benchmarks import benchmark_named
@@ -158,7 +158,7 @@ def _benchmark_scores(
         row = own[-1].row
         scores.append(Score(
             row.language, summary.mean, summary.deviation, summary.seeds, row.examples, row.chance, row.baseline,
-            row.paper, changes.get((row.benchmark, row.setting, row.metric, row.language)),
+            row.paper, changes.get((row.benchmark, row.setting, row.selection, row.metric, row.language)),
             tuple(dict.fromkeys(flag for each in own for flag in each.row.flags)),
             tuple(each.origin.lineage for each in own), summary.failed, summary.collapsed,
         ))  # fmt: skip

@@ -55,6 +55,7 @@ class Change(BaseModel):
     seeds_b: int
     failed_a: int = 0
     failed_b: int = 0
+    selection: str = Field(default="", description="by what b's epoch was chosen; empty: not known")
 
 
 class Verdict(BaseModel):

@@ -16,7 +16,8 @@ import pytest
 from evaluation.benchmarks import BENCHMARKS
 from evaluation.report import as_text, write_report
 from evaluation.report_page import render_latex, render_markdown, render_page
-from evaluation.report_shapes import PaperTable
+from evaluation.report_plots import score_plot, size_plot
+from evaluation.report_shapes import OURS, PaperTable
 from evaluation.report_tables import tables_of
 from evaluation.results import ResultRow
 
@@ -120,6 +121,23 @@ def test_table_4_counts_mnli_once() -> None:
     assert cells(table, "this model") == ["60.0/62.0", "70.0", "75.0", "80.0", "69.0", "30.0", "64.0"]
     assert cells(table, "XLM-R") == ["88.9/89.0", "93.8", "92.3", "95.0", "89.5", "91.2", "91.8"]
     assert table.columns == ("MNLI-m/mm", "QNLI", "QQP", "SST", "MRPC", "STS-B", "Avg")
+
+
+def test_selections_of_the_epoch_share_no_row_and_no_mean() -> None:
+    glue = [row("sst2", "en", "accuracy", value, selection=name) for name, value in (("source", 80.0), ("joint", 70.0))]
+    [table] = tables_of(glue)
+    own = [line for line in table.sections[0].lines if line.kind == OURS]
+    assert [(line.cells[3].text, "mean of all dev sets" in line.label) for line in own] == [
+        ("80.0", False),
+        ("70.0", True),
+    ]
+    xnli = [row("xnli", name, "accuracy", value, selection=selection)
+            for name in ("en", "de") for selection, value in (("source", 40.0), ("joint", 60.0))]  # fmt: skip
+    for plot in (score_plot(xnli), size_plot(xnli, {"en": 3.0, "de": 2.0}, "text")):
+        assert "joint" in plot
+        assert "source" in plot
+    one = [row("xnli", "en", "accuracy", value, seed) for seed, value in ((1, 20.0), (2, 80.0))]
+    assert "xnli en<" in score_plot(one)
 
 
 def test_table_5_has_the_seven_languages() -> None:

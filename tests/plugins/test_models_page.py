@@ -18,7 +18,7 @@ from pipeline.current import set_current
 from pipeline.manifest import parse_key
 from pipeline.models_reader import ModelsReader
 from pipeline.models_views import overview
-from pipeline.score_views import benchmark_view
+from pipeline.score_views import benchmark_view, scores_of
 from pipeline.store import FileStore
 from pipeline.verdicts import judge
 from plugins.models_page import app, words
@@ -198,6 +198,19 @@ def test_ways_of_scoring_are_never_in_one_mean(tmp_path: Path) -> None:
     assert row.scores == {"xnli": views[0].means["base"]}
     assert overview(reader)["benchmarks"][0].best == views[0].means["base"]
     assert [len(view.history) for view in views] == [1, 1, 1]
+
+
+def test_a_change_stands_beside_the_scores_of_its_selection(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    first, second = (write_checkpoint(store, "base", languages=("en",), quality=quality) for quality in (1.0, 1.1))
+    write_scores(store, first, Skill("xnli", {"en": 0.8}, 800), selection="joint")
+    later = write_scores(store, second, Skill("xnli", {"en": 0.6}, 800, seed=1), selection="joint")
+    write_scores(store, second, Skill("xnli", {"en": 0.8}, 800, seed=2), selection="source")
+    verdict = judge(store, "base", second, later, significance=0.01, margin=0.0)
+    reader = ModelsReader(store)
+    found = scores_of(reader, reader.checkpoint("base", parse_key(second)[2]), verdict.differences)
+    assert {each.selection: [score.change is not None for score in each.scores] for each in found} == {
+        "joint": [True], "source": [False]}  # fmt: skip
 
 
 def test_flags_are_shown_as_text(client: TestClient) -> None:
