@@ -13,8 +13,8 @@ from evaluation.benchmarks import xnli
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFiles, in_repository
 from evaluation.readers.folders import benchmark_folder, find, need
-from evaluation.readers.tables import classified, read_table
-from evaluation.records import Classified, Parts, Splits
+from evaluation.readers.tables import read_table
+from evaluation.records import DataError, Example, Parts, Splits
 
 
 def read(folder: Path, data: Path) -> Splits:
@@ -24,7 +24,7 @@ def read(folder: Path, data: Path) -> Splits:
     parts = read_gold(own_dev)
     return Splits(
         train={"en": xnli.read_train(train)},
-        dev={"en": xnli.read_gold(dev)["en"], **(parts if test else {})},
+        dev={"en": _english_of(dev), **(parts if test else {})},
         test=read_gold(test) if test else parts,
         scored="test" if test else "dev",
         files=(train, dev, own_dev, *([test] if test else ())),
@@ -32,14 +32,15 @@ def read(folder: Path, data: Path) -> Splits:
 
 
 def read_gold(path: Path) -> Parts:
-    rows = read_table(path, ("language", "premise", "hypothesis", "label"))
-    pairs = classified(
-        path, ((line, row["premise"], row["hypothesis"], row["label"]) for line, row in rows), xnli.ACCEPTED
-    )
-    found: dict[str, list[Classified]] = {}
-    for (_, row), pair in zip(rows, pairs, strict=True):
-        found.setdefault(row["language"], []).append(pair)
-    return {language: tuple(examples) for language, examples in found.items()}
+    columns = ("language", "label", "premise", "hypothesis")
+    return xnli.pairs_by_language(path, read_table(path, columns), columns)
+
+
+def _english_of(path: Path) -> tuple[Example, ...]:
+    parts = xnli.read_gold(path)
+    if "en" not in parts:
+        raise DataError(f"{path}: no English row (there: {', '.join(parts)}): wanted XNLI's dev set with English")
+    return parts["en"]
 
 
 # Digests: the repository's files at that commit.

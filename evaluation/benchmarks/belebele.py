@@ -6,20 +6,21 @@ train.tsv or any .tsv with passage, question, answer1 to answer4, correct_answer
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import Problems, lines_of, matching
+from evaluation.readers.folders import Problems, matching, merged
+from evaluation.readers.json_files import found_in, is_text, json_rows
 from evaluation.readers.tables import held_out, read_table
 from evaluation.records import Choice, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
 TRAIN_COLUMNS = ("passage", "question", "answer1", "answer2", "answer3", "answer4", "correct_answer_num")
+
+TEXTS = ("flores_passage", "question", *(f"mc_answer{number}" for number in range(1, 5)))
 
 
 def read(folder: Path, data: Path) -> Splits:
@@ -38,7 +39,9 @@ def read(folder: Path, data: Path) -> Splits:
     if not dev:
         dev_is = "held out from train"
         train, dev = held_out(train)
-    test = {name: choices for path in tests for name, choices in read_gold(path).items()}
+    if not train:
+        raise DataError(f"{trains[0]}: no row of the part train with passage, question and 4 answers")
+    test = merged(tests, read_gold)
     return Splits({"eng_Latn": train}, {"eng_Latn": dev}, test, dev_is=dev_is,  # type: ignore[arg-type]
                   files=(*trains, *tests), left_out=left_out)  # fmt: skip
 
@@ -61,18 +64,19 @@ def read_train(path: Path, left_out: Counter[str]) -> list[tuple[Choice, str]]:
 
 def read_gold(path: Path) -> Parts:
     problems, found = Problems(path), []
-    for number, line in lines_of(path):
-        if not line.strip():
+    asked: dict[tuple[object, object], int] = {}
+    for number, row in json_rows(path, problems, f"an object with {', '.join(TEXTS)}, correct_answer_num"):
+        place = f"line {number}"
+        if wrong := [name for name in TEXTS if not is_text(row.get(name))]:
+            problems.add(place, f"{found_in(row, wrong[0])}: wanted a text")
             continue
-        try:
-            row: Mapping[str, object] = json.loads(line)
-            answers = [str(row[f"mc_answer{which}"]) for which in range(1, 5)]
-            parts = (str(row["flores_passage"]), str(row["question"]), answers, str(row["correct_answer_num"]))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            problems.add(f"line {number}", f"{error!r}: wanted flores_passage, question, mc_answer1 to 4, "
-                         "correct_answer_num as JSON")  # fmt: skip
+        key = (row.get("link"), row.get("question_number"))
+        if None not in key and key in asked:
+            problems.add(place, f"question {key[1]} of {key[0]} stands in line {asked[key]} too")
             continue
-        if choice := _choice(problems, f"line {number}", *parts):
+        asked[key] = number
+        passage, question, *answers = (row[name] for name in TEXTS)
+        if choice := _choice(problems, place, passage, question, answers, str(row.get("correct_answer_num"))):
             found.append(choice)
     problems.check()
     if not found:

@@ -1,6 +1,7 @@
 """FLORES-200 as retrieval: find the English translation of a sentence (NLLB team 2022).  No fine-tuning, as Tatoeba.
 
-Files: devtest/LANG_Script.devtest, line by line translations; eng_Latn.devtest among them.
+Files: devtest/LANG_Script.devtest, line by line translations, eng_Latn.devtest among them; or FLORES+'s
+devtest/devtest.LANG_Script.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import tatoeba
 from evaluation.metrics.metric import RETRIEVAL_ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import matching, need
+from evaluation.readers.folders import by_language, matching
 from evaluation.records import DataError, Parts, Splits
 
 ENGLISH = "eng_Latn"
 
 
 def read(folder: Path, data: Path) -> Splits:
-    english = need(folder, f"{ENGLISH}.devtest")
-    others = [path for path in matching(folder, "*_*.devtest") if path.stem != ENGLISH]
-    if not others:
+    paths = [path for pattern in ("*_*.devtest", "devtest.*_*") for path in matching(folder, pattern)]
+    files = by_language((_language(path), path) for path in paths)
+    english = files.pop(ENGLISH, None)
+    if not english:
+        raise DataError(f"{folder / ENGLISH}.devtest: no such file: put the benchmark's published file there")
+    if not files:
         raise DataError(f"{folder}: no such file: wanted swh_Latn.devtest and its like beside {english.name}")
-    test = {path.stem: tatoeba.read_lines(path, english) for path in others}
-    return Splits({}, {}, test, files=(english, *others))
+    test = {language: tatoeba.read_lines(path, english) for language, path in files.items()}
+    return Splits({}, {}, test, files=(english, *files.values()))
 
 
 def read_gold(path: Path) -> Parts:
-    return {path.stem: tatoeba.read_lines(path, path.with_name(f"{ENGLISH}{path.suffix}"))}
+    language = _language(path)
+    return {language: tatoeba.read_lines(path, path.with_name(path.name.replace(language, ENGLISH)))}
+
+
+def _language(path: Path) -> str:
+    """`swh_Latn.devtest`, or `devtest.swh_Latn` (FLORES+)."""
+    return path.suffix.removeprefix(".") if path.stem in ("dev", "devtest") else path.stem
 
 
 # Its authors state neither size nor digest; two users of the archive state the same digest, independently.

@@ -6,6 +6,7 @@ dev_mismatched.tsv; MRPC also msr_paraphrase_train.txt).  What is scored selects
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from evaluation.readers.tables import held_out, read_classified, read_table
 from evaluation.records import DataError, Example, Parts, Rated, Splits, Task
 from evaluation.settings import FinetuneConfig
 
+log = logging.getLogger(__name__)
 Reader = Callable[[Path, Counter[str]], tuple[Example, ...]]
 BINARY = {"0": "0", "1": "1"}
 ENTAILMENT = {name: name for name in ("entailment", "not_entailment")}
@@ -48,6 +50,8 @@ def read_rated(path: Path, left_out: Counter[str]) -> tuple[Rated, ...]:
             value = -1.0
         if not 0.0 <= value <= 5.0:
             problems.add(f"line {line}", f"score {row['score']!r}: wanted a number from 0 to 5")
+        if not row["sentence1"].strip() and not row["sentence2"].strip():
+            problems.add(f"line {line}", "no text")
         rated.append(Rated(row["sentence1"], row["sentence2"], value))
     problems.check()
     return tuple(rated)
@@ -106,12 +110,22 @@ def _task(
 
     def read_gold(path: Path) -> Parts:
         key = next((key for key, file in files.items() if file == path.name), "en")
-        return {key: reader(path, Counter())}
+        return {key: _read_telling(reader, path)}
 
     return Benchmark(name, title, task, ("glue",), read, read_gold, metrics, ("transfer",), licence,
                      "https://gluebenchmark.com", labels, chance=None if not labels else 100 / len(labels),
                      published=_published(name), finetuning=finetuning,
                      published_files=_files(name, folder))  # fmt: skip
+
+
+def _read_telling(reader: Reader, path: Path) -> tuple[Example, ...]:
+    """One file alone; what is left out of it is told."""
+    left_out: Counter[str] = Counter()
+    examples = reader(path, left_out)
+    for reason, rows in left_out.items():
+        log.warning("%s: %d rows are left out (%s): predictions are wanted for the %d others", path, rows, reason,
+                    len(examples))  # fmt: skip
+    return examples
 
 
 def _task_folder(root: Path, name: str) -> Path:

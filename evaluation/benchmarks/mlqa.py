@@ -13,7 +13,7 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import MLQA_EXACT, MLQA_F1
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import find, matching
+from evaluation.readers.folders import find, matching, merged
 from evaluation.readers.parts import need_tests
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Question, Splits
@@ -28,18 +28,27 @@ def read(folder: Path, data: Path) -> Splits:
     train_file = find_train(folder, data)
     train = read_squad(train_file, train=True, left_out=left_out)
     tests, devs = (matching(folder, f"{part}-context-??-question-??.json") for part in ("test", "dev"))
+    _check_languages([*tests, *devs])
     if tests:
-        dev = {name: questions for path in devs for name, questions in read_gold(path).items() if "-" not in name}
-        test = {name: questions for path in tests for name, questions in read_gold(path).items()}
+        dev = {name: questions for name, questions in merged(devs, read_gold).items() if "-" not in name}
+        test = merged(tests, read_gold)
         need_tests(folder, dev, test)
         return Splits({"en": train}, dev, test, files=(train_file, *devs, *tests), left_out=left_out,
                       stand_in=stand_in(train_file))  # fmt: skip
     if not devs:
         raise DataError(f"{folder}: no such file: wanted test/test-context-en-question-en.json and its like")
     kept, rest = hold_out_contexts(train)
-    test = {name: questions for path in devs for name, questions in read_gold(path).items()}
+    test = merged(devs, read_gold)
     return Splits({"en": kept}, {"en": rest}, test, scored="dev", dev_is="held out from train",
                   files=(train_file, *devs), left_out=left_out, stand_in=stand_in(train_file))  # fmt: skip
+
+
+def _check_languages(paths: Sequence[Path]) -> None:
+    """Before anything is trained: MLQA's rules know no other languages."""
+    for path in paths:
+        for language in path.stem.split("-")[2::2]:
+            if language not in LANGUAGES:
+                raise DataError(f"{path}: language {language!r}: wanted one of {', '.join(LANGUAGES)}")
 
 
 def find_train(folder: Path, data: Path) -> Path:

@@ -12,7 +12,7 @@ from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFiles
 from evaluation.readers.conll import read_conll, tags_of, without_wikiann_prefix
-from evaluation.readers.folders import matching
+from evaluation.readers.folders import by_language, matching
 from evaluation.readers.parts import dev_as_test, read_files, read_parts
 from evaluation.records import DataError, Parts, Splits, Tagged
 from evaluation.settings import FinetuneConfig
@@ -31,9 +31,11 @@ def read(folder: Path, data: Path) -> Splits:
 
 def _files(folder: Path, part: str) -> dict[str, Path]:
     """XTREME's names, Rahimi's LANG/part, or LANG-part."""
-    found = {path.stem.split("-", 1)[1]: path for path in matching(folder, f"{part}-*.tsv")}
-    found |= {path.name.rsplit("-", 1)[0]: path for path in matching(folder, f"*-{part}")}
-    return found | {path.parent.name: path for path in matching(folder, part)}
+    return by_language([
+        *((path.stem.split("-", 1)[1], path) for path in matching(folder, f"{part}-*.tsv")),
+        *((path.name.rsplit("-", 1)[0], path) for path in matching(folder, f"*-{part}")),
+        *((path.parent.name, path) for path in matching(folder, part)),
+    ])  # fmt: skip
 
 
 def read_file(path: Path) -> tuple[Tagged, ...]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import lines_of, matching
+from evaluation.readers.folders import by_language, matching
 from evaluation.readers.parts import dev_as_test, need_tests
-from evaluation.readers.tables import classified, read_table, rows_without_header
+from evaluation.readers.tables import classified, header_of, read_table, rows_without_header
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig
 
@@ -44,8 +44,9 @@ def _by_language(folder: Path, *patterns: str) -> dict[str, Path]:
     """Language from the name (XTREME) or from the folder (as published); the first pattern wins."""
     found: dict[str, Path] = {}
     for pattern in patterns:
-        for path in matching(folder, pattern):
-            found.setdefault(path.stem.rsplit("-", 1)[1] if "-??" in pattern else path.parent.name, path)
+        named = ((path.stem.rsplit("-", 1)[1] if "-??" in pattern else path.parent.name, path) for path in
+                 matching(folder, pattern))  # fmt: skip
+        found = by_language(named) | found
     return found
 
 
@@ -59,8 +60,8 @@ def read_train(path: Path, left_out: Counter[str]) -> tuple[Classified, ...]:
             left_out[f"{place}: not translated"] += 1
         else:
             kept.append(row)
-    if short:
-        left_out[f"{place}: no label"] += short.total()
+    for reason, rows in short.items():  # a row that is too short has lost its label
+        left_out[f"{place}: {'no label' if 'fewer' in reason else 'more columns than the header'}"] += rows
     if not kept:
         raise DataError(f"{path}: no row has two sentences and a label, 0 or 1")
     return classified(path, kept, LABELS)
@@ -72,7 +73,7 @@ def read_file(path: Path) -> tuple[Classified, ...]:
 
 def _rows(path: Path, left_out: Counter[str] | None = None) -> list[tuple[int, str, str, str]]:
     """(line, first sentence, second sentence, label).  Rows that end before their label are errors, or counted."""
-    if "sentence1" not in lines_of(path)[0][1].split("\t"):
+    if "sentence1" not in header_of(path):
         return rows_without_header(path)
     rows = read_table(path, COLUMNS, left_out=left_out)
     return [(line, row["sentence1"], row["sentence2"], row["label"]) for line, row in rows]

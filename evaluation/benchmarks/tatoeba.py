@@ -11,7 +11,7 @@ from pathlib import Path
 from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import RETRIEVAL_ACCURACY
 from evaluation.published_files import PublishedFiles, in_repository, read_rows
-from evaluation.readers.folders import Problems, lines_of, matching
+from evaluation.readers.folders import Problems, lines_of, matching, merged
 from evaluation.records import DataError, Parts, Splits, Translated
 from evaluation.settings import FinetuneConfig
 
@@ -23,7 +23,7 @@ def read(folder: Path, data: Path) -> Splits:
                         "translation it is: wanted the published tatoeba.deu-eng.deu and its like")  # fmt: skip
     if not sources:
         raise DataError(f"{folder}: no such file: wanted tatoeba.deu-eng.deu and its like")
-    test = {name: pairs for path in sources for name, pairs in read_gold(path).items()}
+    test = merged(sources, read_gold)
     return Splits({}, {}, test, files=tuple(p for path in sources for p in (path, path.with_suffix(".eng"))))
 
 
@@ -34,6 +34,8 @@ def read_gold(path: Path) -> Parts:
 
 def read_lines(path: Path, english: Path) -> tuple[Translated, ...]:
     """Pairs of lines.  Raises DataError where the files differ in length or a line is empty."""
+    if path == english:
+        raise DataError(f"{path}: the English side: wanted the file of the other language")
     if not english.is_file():
         raise DataError(f"{english}: no such file: wanted the translations of {path.name}")
     texts, translations = _lines(path), _lines(english)

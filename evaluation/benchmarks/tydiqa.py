@@ -16,7 +16,7 @@ from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import mlqa
 from evaluation.metrics.metric import SQUAD_EXACT, SQUAD_F1
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import find, matching
+from evaluation.readers.folders import Problems, find, matching, merged
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Question, Splits
 from evaluation.settings import FinetuneConfig
@@ -30,14 +30,10 @@ def read(folder: Path, data: Path) -> Splits:
     train_files, dev_files = (_files(folder, part) for part in ("train", "dev"))
     if not dev_files or not train_files:
         raise DataError(f"{folder}: no such file: wanted tydiqa-goldp-v1.1-dev.json and -train.json")
-    train = {
-        name: questions
-        for path in train_files
-        for name, questions in _parts(path, read_squad(path, train=True, left_out=left_out)).items()
-    }
-    parts = {name: mlqa.hold_out_contexts(questions) for name, questions in train.items()}
+    train = merged(train_files, lambda path: _parts(path, read_squad(path, train=True, left_out=left_out)))
+    parts = {name: mlqa.hold_out_contexts(questions) for name, questions in train.items()}  # type: ignore[arg-type]
     return Splits({name: kept for name, (kept, _) in parts.items()}, {name: rest for name, (_, rest) in parts.items()},
-                  {name: rows for path in dev_files for name, rows in read_gold(path).items()}, scored="dev",
+                  merged(dev_files, read_gold), scored="dev",
                   dev_is="held out from train", files=(*train_files, *dev_files), left_out=left_out)  # fmt: skip
 
 
@@ -55,13 +51,18 @@ def read_gold(path: Path) -> Parts:
 
 
 def _parts(path: Path, questions: tuple[Question, ...]) -> dict[str, tuple[Question, ...]]:
-    """By the file's name, or by the ids' beginnings."""
+    """By the file's name, or by the ids' beginnings.  Raises DataError for an id that begins with no language."""
     if path.name.startswith("tydiqa."):
         return {path.name.split(".")[-3]: questions}
-    found: dict[str, list[Question]] = {}
+    problems, found = Problems(path), dict[str, list[Question]]()
     for question in questions:
         name = question.id.split("-")[0]
+        if name not in LANGUAGES:
+            problems.add(f"question {question.id!r}", f"wanted an id that begins with one of {', '.join(LANGUAGES)}")
         found.setdefault(LANGUAGES.get(name, name), []).append(question)
+    if not path.name.startswith("tydiqa-goldp") and not set(found) & set(LANGUAGES.values()):
+        return {path.stem: questions}
+    problems.check()
     return {language: tuple(rows) for language, rows in found.items()}
 
 

@@ -12,7 +12,7 @@ from evaluation.benchmark import Benchmark
 from evaluation.metrics.metric import ENTITY_F1
 from evaluation.published_files import PublishedFile, PublishedFiles, read_rows
 from evaluation.readers.conll import read_conll, tags_of
-from evaluation.readers.folders import matching
+from evaluation.readers.folders import by_language, matching
 from evaluation.readers.parts import read_parts
 from evaluation.records import DataError, Parts, Splits, Tagged
 from evaluation.settings import FinetuneConfig
@@ -23,7 +23,7 @@ WORD, TAG = 1, 2  # columns; the number of the word comes first
 
 
 def read(folder: Path, data: Path) -> Splits:
-    found = {part: {_name(path): path for path in matching(folder, f"*-ud-{part}.iob2")} for part in
+    found = {part: by_language((_name(path), path) for path in matching(folder, f"*-ud-{part}.iob2")) for part in
              ("train", "dev", "test")}  # fmt: skip
     if not found["test"]:
         raise DataError(f"{folder}: no such file: wanted files named as en_ewt-ud-test.iob2")

@@ -6,21 +6,24 @@ multinli.train.LANG.tsv or train-LANG.tsv; for translate-test XNLI-MT's xnli.tes
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Published
 from evaluation.metrics.metric import ACCURACY
 from evaluation.published_files import PublishedFile, PublishedFiles
-from evaluation.readers.folders import Problems, lines_of, matching, need
+from evaluation.readers.folders import Problems, by_language, matching, merged, need
+from evaluation.readers.json_files import found_in, is_text, json_rows
 from evaluation.readers.parts import need_tests
-from evaluation.readers.tables import classified, read_classified, read_pairs_without_header, read_table
+from evaluation.readers.tables import classified, header_of, read_classified, read_pairs_without_header, read_table
 from evaluation.records import Classified, DataError, Parts, Splits
 from evaluation.settings import FinetuneConfig, Setting
 
 LABELS = ("entailment", "neutral", "contradiction")
 # XNLI-MT spells the third label differently from XNLI.
 ACCEPTED = {name: name for name in LABELS} | {"contradictory": "contradiction"}
+LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]+)?")
+COLUMNS = ("language", "gold_label", "sentence1", "sentence2")
 LANGUAGES = ("en", "fr", "es", "de", "el", "bg", "ru", "tr", "ar", "vi", "th", "zh", "hi", "sw", "ur")
 
 
@@ -29,7 +32,7 @@ def read(folder: Path, data: Path) -> Splits:
     if not dev_files or not test_files:
         part = "test" if dev_files else "dev"
         raise DataError(f"{folder}: no {part} file: wanted xnli.{part}.tsv, xnli.{part}.jsonl or {part}-LANG.tsv")
-    dev, test = _merged(dev_files), _merged(test_files)
+    dev, test = merged(dev_files, read_gold), merged(test_files, read_gold)
     need_tests(folder, dev, test)
     train_files = find_train(folder)
     translated = matching(folder, "xnli.test.en.tsv") + matching(folder, "*.trans.test.tsv")
@@ -37,7 +40,7 @@ def read(folder: Path, data: Path) -> Splits:
         train={language: read_train(path) for language, path in train_files.items()},
         dev=dev,
         test=test,
-        translated_test=_merged(translated),
+        translated_test=merged(translated, read_gold),
         files=(*train_files.values(), *dev_files, *test_files, *translated),
     )
 
@@ -45,13 +48,13 @@ def read(folder: Path, data: Path) -> Splits:
 def find_part(folder: Path, part: str) -> list[Path]:
     """The official file with all languages where it is there, else XTREME's files."""
     official = matching(folder, f"xnli.{part}.tsv") or matching(folder, f"xnli.{part}.jsonl")
-    return official[:1] or matching(folder, f"{part}-??.tsv")
+    return official or matching(folder, f"{part}-??.tsv")
 
 
 def find_train(folder: Path) -> dict[str, Path]:
     """language -> its training file; the English one must be there."""
-    found = {path.stem.rsplit("-", 1)[1]: path for path in matching(folder, "train-??.tsv")}
-    found |= {path.stem.rsplit(".", 1)[1]: path for path in matching(folder, "multinli.train.*.tsv")}
+    found = by_language((path.stem.rsplit("-", 1)[1], path) for path in matching(folder, "train-??.tsv"))
+    found |= by_language((path.stem.rsplit(".", 1)[1], path) for path in matching(folder, "multinli.train.*.tsv"))
     return {"en": found.get("en") or need(folder, "multinli.train.en.tsv"), **found}
 
 
@@ -65,57 +68,51 @@ def read_train(path: Path) -> tuple[Classified, ...]:
 def read_gold(path: Path) -> Parts:
     """One dev or test file, by language in the file's order."""
     if path.suffix == ".jsonl":
-        return _by_language(path, _json_rows(path))
+        return pairs_by_language(path, _json_rows(path))
     if path.name.endswith(".trans.test.tsv"):
         columns = ("sentence1_en", "sentence2_en", "label")
         return {path.name.split(".")[0]: read_classified(path, columns, ACCEPTED)}
-    header = lines_of(path)[0][1].split("\t")
+    header = header_of(path)
     if "gold_label" not in header and "sentence1" not in header:
         return {path.stem.rsplit("-", 1)[-1]: read_pairs_without_header(path, ACCEPTED)}
-    table = read_table(path, ("language", "gold_label", "sentence1", "sentence2"))
-    return _by_language(path, [(line, row) for line, row in table])
+    return pairs_by_language(path, read_table(path, COLUMNS))
 
 
 def gold_order(path: Path) -> list[str]:
     """The language of each row; empty for a file of one language."""
     if path.suffix == ".jsonl":
         return [row["language"] for _, row in _json_rows(path)]
-    if "language" in lines_of(path)[0][1].split("\t"):
+    if "language" in header_of(path):
         return [row["language"] for _, row in read_table(path, ("language",))]
     return []
 
 
 def _json_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     problems, rows = Problems(path), []
-    for number, line in lines_of(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            rows.append((number, {key: str(row[key]) for key in ("language", "gold_label", "sentence1", "sentence2")}))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            problems.add(f"line {number}", f"{error!r}: wanted language, gold_label, sentence1, sentence2 as JSON")
+    for number, row in json_rows(path, problems, f"an object with {', '.join(COLUMNS)}"):
+        if wrong := [key for key in COLUMNS if not is_text(row.get(key))]:
+            problems.add(f"line {number}", f"{found_in(row, wrong[0])}: wanted a text")
+        else:
+            rows.append((number, {key: row[key] for key in COLUMNS}))
     problems.check()
     if not rows:
         raise DataError(f"{path}: no row")
     return rows
 
 
-def _by_language(path: Path, rows: list[tuple[int, dict[str, str]]]) -> Parts:
-    pairs = classified(
-        path, ((line, row["sentence1"], row["sentence2"], row["gold_label"]) for line, row in rows), ACCEPTED
-    )
-    found: dict[str, list[Classified]] = {}
-    for (_, row), pair in zip(rows, pairs, strict=True):
-        found.setdefault(row["language"], []).append(pair)
-    return {language: tuple(examples) for language, examples in found.items()}
-
-
-def _merged(paths: list[Path]) -> dict[str, tuple[Classified, ...]]:
-    merged: dict[str, tuple[Classified, ...]] = {}
-    for path in paths:
-        merged |= read_gold(path)  # type: ignore[arg-type]
-    return merged
+def pairs_by_language(
+    path: Path, rows: list[tuple[int, dict[str, str]]], columns: tuple[str, str, str, str] = COLUMNS
+) -> Parts:
+    """`columns`: language, label, premise, hypothesis.  Raises DataError."""
+    language, label, premise, hypothesis = columns
+    pairs = classified(path, ((line, row[premise], row[hypothesis], row[label]) for line, row in rows), ACCEPTED)
+    problems, found = Problems(path), dict[str, list[Classified]]()
+    for (line, row), pair in zip(rows, pairs, strict=True):
+        if not LANGUAGE.fullmatch(row[language]):
+            problems.add(f"line {line}", f"language {row[language]!r}: wanted a code such as 'en'")
+        found.setdefault(row[language], []).append(pair)
+    problems.check()
+    return {name: tuple(examples) for name, examples in found.items()}
 
 
 def _row(system: str, setting: Setting, models: str, corpus: str, languages: int, *scores: float) -> Published:

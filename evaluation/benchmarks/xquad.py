@@ -14,7 +14,7 @@ from evaluation.benchmark import Benchmark
 from evaluation.benchmarks import mlqa
 from evaluation.metrics.metric import SQUAD_EXACT, SQUAD_F1
 from evaluation.published_files import PublishedFile, PublishedFiles, in_repository
-from evaluation.readers.folders import find, matching
+from evaluation.readers.folders import find, matching, merged
 from evaluation.readers.squad import read_squad
 from evaluation.records import DataError, Parts, Splits
 
@@ -27,7 +27,7 @@ def read(folder: Path, data: Path) -> Splits:
     train_file = mlqa.find_train(folder, data)
     dev_file = find(folder, "dev-v1.1.json") or find(train_file.parent, "dev-v1.1.json")
     train = read_squad(train_file, train=True, left_out=left_out)
-    test = {name: questions for path in tests for name, questions in read_gold(path).items()}
+    test = merged(tests, read_gold)
     files = (train_file, *([dev_file] if dev_file else ()), *tests)
     other = mlqa.stand_in(train_file)
     if dev_file:
@@ -38,7 +38,7 @@ def read(folder: Path, data: Path) -> Splits:
 
 
 def read_gold(path: Path) -> Parts:
-    return {path.stem.split(".")[-1]: read_squad(path)}
+    return {path.stem.removeprefix("xquad."): read_squad(path)}
 
 
 # Digests: the repository's files at that commit; SQuAD's as the library `datasets` stated them.

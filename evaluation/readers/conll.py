@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from evaluation.readers.folders import Problems, lines_of
@@ -31,20 +32,23 @@ def read_conll(path: Path, types: Sequence[str], *, word: int = 0, tag: int = -1
     problems, sentences = Problems(path), []
     words: list[str] = []
     tags: list[str] = []
-    for number, line in [*lines_of(path, latin_1=True), (0, "")]:
-        columns = columns_of(line)
-        if not word and line[:1] in (" ", "\t") and len(columns) == 1 and columns[0] in allowed:
-            columns = ["", *columns]  # MasakhaNER 2.0's Xhosa and XTREME's PAN-X have such lines: an empty word
-        if word and line.startswith("#"):
-            continue
+    rows = list(_rows(path, allowed, numbered=word > 0))
+    wanted_columns = 0 if word else _columns_of_file(rows)
+    for number, columns in [*rows, (0, [])]:
         if not columns or columns[0] == DOCUMENT_START:
             if words:
                 sentences.append(Tagged(tuple(words), to_iob2(tags)))
             words, tags = [], []
+        elif word and words and columns[0] == "1":
+            problems.add(f"line {number}", "word 1 within a sentence: wanted an empty line before it")
+        elif any("\r" in column for column in columns):
+            problems.add(f"line {number}", f"{'  '.join(columns)!r}: a carriage return: wanted one word a line")
         elif len(columns) <= max(word + 1, tag):
             problems.add(f"line {number}", f"{columns[-1]!r} has no tag: wanted a word and its tag")
         elif columns[tag] not in allowed:
             problems.add(f"line {number}", f"tag {columns[tag]!r}: wanted {', '.join(tags_of(types))}")
+        elif wanted_columns and len(columns) != wanted_columns:
+            problems.add(f"line {number}", f"{len(columns)} columns, other lines have {wanted_columns}")
         else:
             words.append(columns[word])
             tags.append("O" if columns[tag][2:] in NO_ENTITY_TYPES else columns[tag])
@@ -52,6 +56,24 @@ def read_conll(path: Path, types: Sequence[str], *, word: int = 0, tag: int = -1
     if not sentences:
         raise DataError(f"{path}: no sentence: wanted lines of words and tags")
     return tuple(sentences)
+
+
+def _rows(path: Path, allowed: Container[str], *, numbered: bool) -> Iterator[tuple[int, list[str]]]:
+    """(line, columns); none for an empty line.  Comments of files with numbered words are left out."""
+    for number, line in lines_of(path, latin_1=True):
+        columns = columns_of(line)
+        if not numbered and line[:1] in (" ", "\t") and len(columns) == 1 and columns[0] in allowed:
+            columns = ["", *columns]  # MasakhaNER 2.0's Xhosa and XTREME's PAN-X have such lines: an empty word
+        if not numbered or not line.startswith("#"):
+            yield number, columns
+
+
+def _columns_of_file(rows: Sequence[tuple[int, list[str]]]) -> int:
+    """How many columns most lines have, where they are more than a word and its tag (CoNLL): in a shorter line another
+    column would be taken for the tag.  Else 0: a word of two columns may hold a space (MasakhaNER)."""
+    counts = Counter(len(columns) for _, columns in rows if columns and columns[0] != DOCUMENT_START)
+    most = counts.most_common(1)[0][0] if counts else 0
+    return most if most > 2 else 0
 
 
 def columns_of(line: str) -> list[str]:
@@ -63,10 +85,15 @@ def columns_of(line: str) -> list[str]:
 
 
 def without_wikiann_prefix(sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
-    """WikiANN writes `en:word`; taken off where every word of the file has one."""
-    if not all(WIKIANN_PREFIX.match(word) for sentence in sentences for word in sentence.words):
+    """WikiANN writes `en:word`; taken off where most words of the file have the same one."""
+    words = [word for sentence in sentences for word in sentence.words]
+    found = Counter(match.group() for word in words if (match := WIKIANN_PREFIX.match(word)))
+    prefix, times = found.most_common(1)[0] if found else ("", 0)
+    if 2 * times <= len(words):
         return tuple(sentences)
-    return tuple(Tagged(tuple(w.split(":", 1)[1] for w in sentence.words), sentence.tags) for sentence in sentences)
+    return tuple(
+        Tagged(tuple(word.removeprefix(prefix) for word in sentence.words), sentence.tags) for sentence in sentences
+    )
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[str, ...]:

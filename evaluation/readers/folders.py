@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from evaluation.records import DataError
+from evaluation.records import DataError, Example, Parts
 
 log = logging.getLogger(__name__)
 SHOWN_PLACES, SHOWN_CHARACTERS = 5, 300
@@ -21,6 +21,9 @@ NOT_DATA = {
     b"\xfe\xff": "UTF-16: wanted UTF-8",
     b"PK\x03\x04": "a zip archive: wanted the file in it",
     b"\x1f\x8b": "a gzip archive: wanted the file in it",
+    b"BZh": "a bzip2 archive: wanted the file in it",
+    b"\xfd7zXZ": "an xz archive: wanted the file in it",
+    b"PAR1": "Parquet: wanted the text file that its authors publish",
 }
 
 
@@ -32,12 +35,8 @@ class Problems:
         self._found: list[tuple[str, str]] = []
 
     def add(self, place: str, said: str) -> None:
-        """`place` is "line 3" or "question 'x'"; `said` is what was found and what was wanted.
-
-        A whole file may be one line, as with the line ends of old Macintoshes: the middle of what is long is left out.
-        """
-        half = SHOWN_CHARACTERS // 2
-        self._found.append((place, said if len(said) <= 2 * half else f"{said[:half]} ... {said[-half:]}"))
+        """`place` is "line 3" or "question 'x'"; `said` is what was found and what was wanted."""
+        self._found.append((shortened(place), shortened(said)))
 
     def check(self) -> None:
         """Raises DataError with the first problem in full and the places of others."""
@@ -50,6 +49,12 @@ class Problems:
             places = ", ".join(others[:SHOWN_PLACES]) + (", ..." if len(others) > SHOWN_PLACES else "")
             more = f" ({len(others)} more: {places})"
         raise DataError(f"{self.path} {place}: {said}{more}")
+
+
+def shortened(said: str) -> str:
+    """Without the middle of what is long, as a value of a file that is one line."""
+    half = SHOWN_CHARACTERS // 2
+    return said if len(said) <= 2 * half else f"{said[:half]} ... {said[-half:]}"
 
 
 def benchmark_folder(data: Path, names: Sequence[str]) -> Path:
@@ -102,10 +107,23 @@ def by_language(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     return files
 
 
+def merged(paths: Iterable[Path], read: Callable[[Path], Parts]) -> dict[str, tuple[Example, ...]]:
+    """The parts of all files.  Raises DataError where two files have the same part, as two releases do."""
+    parts: dict[str, tuple[Example, ...]] = {}
+    files: dict[str, Path] = {}
+    for path in paths:
+        found = read(path)
+        by_language([*files.items(), *((name, path) for name in found)])
+        files |= dict.fromkeys(found, path)
+        parts |= found
+    return parts
+
+
 def read_text(path: Path, *, latin_1: bool = False) -> str:
     """UTF-8 with or without a mark.  A broken byte becomes U+FFFD and is logged.  Raises DataError for what is no text.
 
-    With `latin_1`, a file that has more broken bytes than UTF-8 letters is Latin-1 (CoNLL as first published).
+    A file that has more broken bytes than UTF-8 letters is in another encoding: an error, or, with `latin_1`, read as
+    Latin-1 (CoNLL as first published).
     """
     data = path.read_bytes()
     for beginning, said in NOT_DATA.items():
@@ -120,13 +138,22 @@ def read_text(path: Path, *, latin_1: bool = False) -> str:
         if latin_1 and broken > letters:
             return data.decode("latin-1")
         line = data[: error.start].count(b"\n") + 1
+        if broken > letters:
+            raise DataError(f"{path} line {line}: {broken} bytes are not UTF-8, {letters} letters are: wanted the file "
+                            "in UTF-8, as published (Latin-1: iconv -f latin1 -t utf-8)") from error  # fmt: skip
         log.warning("%s line %d: %d bytes are not UTF-8: read as U+FFFD", path, line, broken)
         return replaced
 
 
 def lines_of(path: Path, *, latin_1: bool = False) -> list[tuple[int, str]]:
-    """(number from 1, line).  Only a line feed ends a line: U+0085, U+2028 and form feeds are characters here."""
-    lines = read_text(path, latin_1=latin_1).split("\n")
+    """(number from 1, line).  Only a line feed ends a line: U+0085, U+2028 and form feeds are characters here.
+
+    Raises DataError where nothing but carriage returns ends lines, as on old Macintoshes.
+    """
+    text = read_text(path, latin_1=latin_1)
+    if "\n" not in text and "\r" in text.rstrip("\r"):
+        raise DataError(f"{path} line 1: lines end with a carriage return alone: wanted line feeds (tr '\\r' '\\n')")
+    lines = text.split("\n")
     return [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from evaluation.readers.folders import Problems, lines_of
+from evaluation.readers.folders import Problems, lines_of, shortened
 from evaluation.records import Classified, DataError
 
 Quoting = Literal["never", "csv", "records"]
@@ -22,8 +22,9 @@ class Row:
     values: tuple[str, ...]
 
 
-def read_rows(path: Path, columns: int, quoting: Quoting) -> list[Row]:
-    """Rows with at least `columns` values.  Empty lines are left out.  Raises DataError.
+def read_rows(path: Path, columns: int, quoting: Quoting, *, exactly: bool = False) -> list[Row]:
+    """Rows with at least `columns` values, or `exactly` so many: a tab in a text moves a label to another column.
+    What is empty beyond them is no value.  Empty lines are left out.  Raises DataError.
 
     `never`: a quotation mark is a character (GLUE, XNLI).  `csv`: fields that csv.writer quoted are unquoted, others
     keep their marks, so that a file with lone marks loses no row (XTREME's files are written both ways).
@@ -38,7 +39,7 @@ def read_rows(path: Path, columns: int, quoting: Quoting) -> list[Row]:
         rows = [Row(row.line, tuple(_unquoted(value, every) for value in row.values)) for row in rows]
     problems = Problems(path)
     for row in rows:
-        if len(row.values) < columns:
+        if len(row.values) < columns or (exactly and any(value.strip() for value in row.values[columns:])):
             problems.add(f"line {row.line}", f"{len(row.values)} columns, wanted {columns}")
     problems.check()
     if not rows:
@@ -90,22 +91,33 @@ def read_table(
     quoting: Quoting = "never",
     left_out: Counter[str] | None = None,
 ) -> list[tuple[int, dict[str, str]]]:
-    """(line, column name -> value).  A row shorter than its header is an error, or is counted in `left_out`."""
-    lines = (line for _, line in lines_of(path) if line.strip(" \t\r"))
-    header = next(lines, "").split("\t")
+    """(line, column name -> value).  A row shorter or longer than its header is an error, or is counted in `left_out`.
+    Raises DataError."""
+    header = header_of(path)
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise DataError(f"{path} line 1: header {', '.join(header)}: wanted also {', '.join(missing)}")
-    rows = read_rows(path, 0 if left_out is not None else len(header), quoting)[1:]
+        found = f"header {', '.join(header)}" if any(header) else "no header"
+        raise DataError(f"{path} line 1: {shortened(found)}: wanted also {', '.join(missing)}")
+    if twice := [name for name in wanted if header.count(name) > 1]:
+        raise DataError(f"{path} line 1: two columns {', '.join(twice)}: wanted one of each name")
+    counted = left_out is not None
+    rows = read_rows(path, 0 if counted else len(header), quoting, exactly=not counted)[1:]
     named = []
     for row in rows:
-        if len(row.values) < len(header) and left_out is not None:
-            left_out[f"{path.name}: fewer columns than the header"] += 1
+        beyond = any(value.strip() for value in row.values[len(header) :])
+        if left_out is not None and (beyond or len(row.values) < len(header)):
+            left_out[f"{path.name}: {'more' if beyond else 'fewer'} columns than the header"] += 1
             continue
         named.append((row.line, dict(zip(header, row.values, strict=False))))
     if not named:
         raise DataError(f"{path}: a header and no row below it")
     return named
+
+
+def header_of(path: Path) -> list[str]:
+    """The columns of the first line that is not empty."""
+    lines = (line for _, line in lines_of(path) if line.strip(" \t\r"))
+    return next(lines, "").split("\t")
 
 
 def classified(
@@ -152,7 +164,8 @@ def rows_without_header(path: Path) -> list[tuple[int, str, str, str]]:
     if all(len(row.values) == 2 for row in rows):
         raise DataError(f"{path}: two columns and no label in {len(rows)} rows: wanted the file with its labels "
                         "(XTREME's scripts take those of test sets off)")  # fmt: skip
-    return [(row.line, row.values[0], row.values[1], row.values[2]) for row in read_rows(path, 3, "csv")]
+    rows = read_rows(path, 3, "csv", exactly=True)
+    return [(row.line, row.values[0], row.values[1], row.values[2]) for row in rows]
 
 
 def held_out(examples: Sequence[Held], every: int = 10) -> tuple[tuple[Held, ...], tuple[Held, ...]]:

@@ -180,7 +180,7 @@ def test_predictions_that_cannot_be_scored_are_named(predictions: tuple[str, ...
 
 def test_a_file_that_is_one_long_line_is_named_in_a_short_one(tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "sentence\tlabel", "good\t1")
-    (tmp_path / "p.txt").write_bytes(b"1\r" * 5000)
+    (tmp_path / "p.txt").write_bytes(b"1\t" * 5000)
     with pytest.raises(DataError, match=r"p\.txt line 1: '1.* \.\.\. .*: wanted 0 or 1") as caught:
         score("sst2", tmp_path / "dev.tsv", tmp_path / "p.txt")
     assert len(str(caught.value)) < 500
