@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from evaluation.benchmark import Benchmark
 from evaluation.readers.conll import DOCUMENT_START, NO_ENTITY_TYPES, columns_of
-from evaluation.readers.folders import Problems, lines_of, read_text
+from evaluation.readers.folders import Problems, lines_of, shortened
+from evaluation.readers.json_files import json_value, kind_of, read_json
 from evaluation.records import DataError, Example, Question, Tagged
 
+log = logging.getLogger(__name__)
 TAG = re.compile(r"O|[BI]-\S+")
 GLUE_HEADER = ("index", "prediction")
 LARGEST = 1e100  # its square is still a number
+NUMBER = re.compile(
+    r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+)  # float() also reads 1_0, nan and other digits
+PLACE = re.compile(r"[0-9]{1,18}")
 
 
 def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) -> list[object]:
@@ -34,7 +39,7 @@ def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) 
     else:
         found = _values(path, benchmark)
     if len(found) != len(gold):
-        raise DataError(f"{path}: {len(found)} predictions for {len(gold)} examples")
+        raise DataError(f"{path}: {len(found)} predictions for {len(gold)} examples: wanted one for each")
     check_predictions(benchmark, gold, found, str(path))
     return found
 
@@ -45,8 +50,8 @@ def _json_lines(path: Path, benchmark: Benchmark) -> list[object]:
         if not line.strip():
             continue
         try:
-            value: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = json_value(line)
+        except ValueError as error:
             problems.add(f"line {number}", f"{error}: wanted a JSON value")
             continue
         found.append(tuple(value) if isinstance(value, list) else value)
@@ -55,13 +60,12 @@ def _json_lines(path: Path, benchmark: Benchmark) -> list[object]:
 
 
 def _answers(path: Path, gold: Sequence[Example]) -> list[object]:
-    """MLQA's and SQuAD's form; ids that the gold file does not have are left out, as the official scripts do."""
-    try:
-        given = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: {error}: wanted JSON: question id -> answer") from error
+    """MLQA's and SQuAD's form.  As in the official scripts, ids that the gold file does not have are left out, and a
+    question that is not answered scores 0, and the last of two answers counts; each is told."""
+    repeated: list[str] = []
+    given = read_json(path, "a JSON object, question id -> answer", repeated)
     if not isinstance(given, dict):
-        raise DataError(f"{path}: a JSON {type(given).__name__}: wanted question id -> answer")
+        raise DataError(f"{path}: {kind_of(given)}: wanted a JSON object, question id -> answer")
     questions = [question for question in gold if isinstance(question, Question)]
     problems = Problems(path)
     for question in questions:
@@ -70,7 +74,20 @@ def _answers(path: Path, gold: Sequence[Example]) -> list[object]:
     problems.check()
     if not any(question.id in given for question in questions):
         raise DataError(f"{path}: no answer to any of the {len(questions)} questions: is it another file's?")
+    _tell(path, questions, given, repeated)
     return [given.get(question.id) for question in questions]
+
+
+def _tell(path: Path, questions: Sequence[Question], given: Mapping[str, object], repeated: Sequence[str]) -> None:
+    known = {question.id for question in questions}
+    told = {
+        "questions have no answer and score 0": known - set(given),
+        "answers are to no question of the gold file and are left out": set(given) - known,
+        "ids have two answers, of which the last counts": set(repeated),
+    }
+    for said, ids in told.items():
+        if ids:
+            log.warning("%s: %d %s, such as %r", path, len(ids), said, min(ids))
 
 
 def _tags(path: Path, benchmark: Benchmark) -> list[object]:
@@ -103,14 +120,16 @@ def _is_word_and_tag(columns: Sequence[str]) -> bool:
 
 def _values(path: Path, benchmark: Benchmark) -> list[object]:
     """Labels, numbers, or places of lines (retrieval, from 0)."""
-    lines = [(number, line) for number, line in lines_of(path) if line.strip()]
+    lines = lines_of(path)
+    while lines and not lines[-1][1].strip():
+        lines.pop()
     tabular = bool(lines) and tuple(lines[0][1].lower().split("\t")[:2]) == GLUE_HEADER
     problems, found = Problems(path), list[object]()
     for number, line in lines[tabular:]:
         text = line.split("\t")[-1].strip() if tabular else line.strip()
         value = _value(text, benchmark)
         if value is None:
-            problems.add(f"line {number}", f"{text!r}: wanted {_wanted(benchmark)}")
+            problems.add(f"line {number}", f"{repr(text) if text else 'no prediction'}: wanted {_wanted(benchmark)}")
         found.append(value)
     problems.check()
     return _by_index(path, lines[1:], found) if tabular else found
@@ -132,18 +151,15 @@ def _by_index(path: Path, lines: Sequence[tuple[int, str]], found: list[object])
 
 
 def _value(text: str, benchmark: Benchmark) -> object:
-    try:
-        if benchmark.task == "regression":
-            return float(text)
-        if benchmark.task == "retrieval":
-            return int(text)
-    except ValueError:
-        return None
+    if benchmark.task == "regression":
+        return float(text) if NUMBER.fullmatch(text) else None
+    if benchmark.task == "retrieval":
+        return int(text) if PLACE.fullmatch(text) else None
     return text if text in benchmark.labels else None
 
 
 def _wanted(benchmark: Benchmark) -> str:
-    kinds = {"regression": "a number", "retrieval": "a line's number from 0"}
+    kinds = {"regression": f"a finite number, at most {LARGEST:g}", "retrieval": "a line's number from 0"}
     return kinds.get(benchmark.task, " or ".join(benchmark.labels))
 
 
@@ -166,13 +182,12 @@ def check_predictions(benchmark: Benchmark, gold: Sequence[Example], predicted: 
         else:
             wrong = found not in benchmark.labels
         if wrong:
-            raise DataError(f"{where}: prediction {number} is {found!r}: wanted {_kind(benchmark)}")
+            raise DataError(f"{where}: prediction {number} is {shortened(repr(found))}: wanted {_kind(benchmark)}")
 
 
 def _kind(benchmark: Benchmark) -> str:
     kinds = {
         "span": "a text",
         "tagging": "a tag (O, B-TYPE or I-TYPE) for each word",
-        "regression": f"a finite number, at most {LARGEST:g}",
     }
     return kinds.get(benchmark.task) or _wanted(benchmark)

@@ -42,8 +42,10 @@ def score(benchmark: str, gold: Path, predictions: Path, language: str = "") -> 
     """
     known = benchmark_named(benchmark)
     parts = known.read_gold(_existing(gold))
+    if language and language not in parts and len(parts) > 1:
+        raise DataError(f"{gold}: no {language!r}: wanted one of {', '.join(parts)}")
     if language:
-        parts = {language: parts[language]} if language in parts else {language: next(iter(parts.values()))}
+        parts = {language: parts.get(language) or next(iter(parts.values()))}
     names = known.gold_order(gold) if known.gold_order and not language else []
     order = names or [name for name, examples in parts.items() for _ in examples]
     waiting = {name: iter(examples) for name, examples in parts.items()}

@@ -199,7 +199,7 @@ def test_wrong_lengths_of_tags_name_their_sentence(tmp_path: Path) -> None:
 def test_numbers_that_are_none_are_not_scored(tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2")
     write(tmp_path / "p.txt", "1", "nan")
-    with pytest.raises(DataError, match="prediction 2 is nan: wanted a finite number"):
+    with pytest.raises(DataError, match=r"p\.txt line 2: 'nan': wanted a finite number"):
         score("stsb", tmp_path / "dev.tsv", tmp_path / "p.txt")
 
 
@@ -223,6 +223,69 @@ def test_a_file_whose_name_says_no_language_is_scored_in_the_given_one(tmp_path:
     assert values(score("mlqa", tmp_path / "gold.json", tmp_path / "p.json", "de"))[("de", "exact_match")] == 100.0
     with pytest.raises(DataError, match="MLQA has no rules for 'gold'"):
         score("mlqa", tmp_path / "gold.json", tmp_path / "p.json")
+
+
+def test_a_language_that_a_file_of_several_does_not_have_is_not_scored_as_its_first(tmp_path: Path) -> None:
+    header = "language\tgold_label\tsentence1\tsentence2"
+    write(tmp_path / "xnli.test.tsv", header, "en\tneutral\ta\tb", "de\tentailment\ta\tb")
+    write(tmp_path / "p.txt", "neutral")
+    with pytest.raises(DataError, match=r"xnli\.test\.tsv: no 'fr': wanted one of en, de"):
+        score("xnli", tmp_path / "xnli.test.tsv", tmp_path / "p.txt", "fr")
+
+
+def test_answers_that_are_missing_too_many_or_twice_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    qas = [{"id": key, "question": "?", "answers": [{"text": "x", "answer_start": 0}]} for key in "ab"]
+    write(tmp_path / "xquad.el.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": qas}]}]}))
+    write(tmp_path / "p.json", '{"a": "y", "a": "x", "c": "x"}')
+    found = values(score("xquad", tmp_path / "xquad.el.json", tmp_path / "p.json"))
+    assert found[("el", "f1")] == 50.0  # the official script's JSON reader takes the last of two as well
+    assert [record.getMessage().split(": ")[1] for record in caplog.records] == [
+        "1 questions have no answer and score 0, such as 'b'",
+        "1 answers are to no question of the gold file and are left out, such as 'c'",
+        "1 ids have two answers, of which the last counts, such as 'a'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "p.json: empty: wanted a JSON object, question id -> answer"),
+        ('{"a": "x', "p.json: no JSON from column 7 on: wanted a JSON object, question id -> answer"),
+        ('["x"]', "p.json: a list: wanted a JSON object, question id -> answer"),
+    ],
+)
+def test_answers_that_are_no_json_are_named_in_the_files_terms(text: str, said: str, tmp_path: Path) -> None:
+    qas = [{"id": "a", "question": "?", "answers": [{"text": "x", "answer_start": 0}]}]
+    write(tmp_path / "xquad.el.json", json.dumps({"data": [{"paragraphs": [{"context": "x", "qas": qas}]}]}))
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(DataError) as caught:
+        score("xquad", tmp_path / "xquad.el.json", tmp_path / "p.json")
+    assert str(caught.value) == f"{tmp_path}/{said}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("1", "", "2"), "line 2: no prediction: wanted a finite number"),
+        (("1_0", "2"), "line 1: '1_0': wanted a finite number"),
+        (("\u0661", "2"), "line 1: '\u0661': wanted a finite number"),
+        (("inf", "2"), "line 1: 'inf': wanted a finite number"),
+        (("1e3", "-.5", "2"), "3 predictions for 2 examples: wanted one for each"),
+    ],
+)
+def test_lines_that_are_no_numbers_are_named(lines: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore", "a\tb\t1", "a\tb\t2")
+    write(tmp_path / "p.txt", *lines)
+    with pytest.raises(DataError, match=rf"p\.txt:? {said}"):
+        score("stsb", tmp_path / "dev.tsv", tmp_path / "p.txt")
+
+
+def test_a_long_value_that_is_no_prediction_is_shortened(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "good\t1")
+    write(tmp_path / "p.jsonl", json.dumps({"label": "x" * 5000}))
+    with pytest.raises(DataError, match=r"prediction 1 is \{'label': .* \.\.\. .*: wanted 0 or 1") as caught:
+        score("sst2", tmp_path / "dev.tsv", tmp_path / "p.jsonl")
+    assert len(str(caught.value)) < 500
 
 
 def test_retrieval_wants_lines_that_exist(tmp_path: Path) -> None:
