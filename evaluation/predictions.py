@@ -35,7 +35,7 @@ def read_predictions(path: Path, benchmark: Benchmark, gold: Sequence[Example]) 
     elif benchmark.task == "span":
         return _answers(path, gold)
     elif benchmark.task == "tagging":
-        found = _tags(path, benchmark)
+        found = _tags(path, benchmark, gold)
     else:
         found = _values(path, benchmark)
     if len(found) != len(gold):
@@ -90,12 +90,13 @@ def _tell(path: Path, questions: Sequence[Question], given: Mapping[str, object]
             log.warning("%s: %d %s, such as %r", path, len(ids), said, min(ids))
 
 
-def _tags(path: Path, benchmark: Benchmark) -> list[object]:
+def _tags(path: Path, benchmark: Benchmark, gold: Sequence[Example]) -> list[object]:
     """The last column, or, of lines as the benchmark's own files have them, the column of its tags.
 
-    What counts as no entity in Universal NER's files counts as none in predictions.
+    What counts as no entity in Universal NER's files counts as none in predictions.  Words that are not the gold
+    file's are told: they may be of another order.
     """
-    problems, sentences, tags = Problems(path), list[object](), list[str]()
+    problems, sentences, tags, words = Problems(path), list[object](), list[str](), list[tuple[int, str]]()
     numbered = benchmark.tag_column > 0
     for number, line in [*lines_of(path), (0, "")]:
         columns = columns_of(line)
@@ -107,11 +108,24 @@ def _tags(path: Path, benchmark: Benchmark) -> list[object]:
             continue
         tag = columns[benchmark.tag_column if numbered and len(columns) > benchmark.tag_column else -1]
         if TAG.fullmatch(tag):
+            own = columns[int(numbered and len(columns) > benchmark.tag_column)]
+            words.append((number, own if len(columns) > 1 and not TAG.fullmatch(own) else ""))
             tags.append("O" if numbered and tag[2:] in NO_ENTITY_TYPES else tag)
         else:
             problems.add(f"line {number}", f"tag {tag!r}: wanted O, B-TYPE or I-TYPE")
     problems.check()
+    _tell_other_words(path, words, [word for each in gold if isinstance(each, Tagged) for word in each.words])
     return sentences
+
+
+def _tell_other_words(path: Path, words: Sequence[tuple[int, str]], gold: Sequence[str]) -> None:
+    """Lines with a tag alone have no word to compare; numbers of words and sentences are compared later."""
+    if len(words) != len(gold):
+        return
+    others = [(line, word, own) for (line, word), own in zip(words, gold, strict=True) if word and word != own]
+    if others:
+        log.warning("%s: %d of %d words are not those of the gold file, first in line %d: %r for %r", path, len(others),
+                    len(gold), *others[0])  # fmt: skip
 
 
 def _is_word_and_tag(columns: Sequence[str]) -> bool:

@@ -63,8 +63,14 @@ def read_mrpc_train(folder: Path) -> tuple[Path, tuple[Example, ...]]:
         return path, read_classified(path, (*MRPC_STRINGS, "Quality"), BINARY)
     path = need(folder, "msr_paraphrase_train.txt")
     ids = ("#1 ID", "#2 ID")
-    dev = {tuple(row[name] for name in ids) for _, row in read_table(need(folder, "dev.tsv"), ids)}
+    dev_path = need(folder, "dev.tsv")
+    dev = {tuple(row[name] for name in ids): line for line, row in read_table(dev_path, ids)}
     rows = read_table(path, (*ids, *MRPC_STRINGS, "Quality"))
+    if missing := list(dev.keys() - {tuple(row[name] for name in ids) for _, row in rows}):
+        problems = Problems(dev_path)
+        for pair in sorted(missing, key=dev.__getitem__):
+            problems.add(f"line {dev[pair]}", f"ids {' '.join(pair)}: no pair of {path.name}, so it cannot be left out")
+        problems.check()
     examples = read_classified(path, (*MRPC_STRINGS, "Quality"), BINARY)
     kept = (example for (_, row), example in zip(rows, examples, strict=True)
             if tuple(row[name] for name in ids) not in dev)  # fmt: skip

@@ -69,7 +69,12 @@ def _fields(path: Path, line: int, record: str) -> tuple[str, ...]:
     try:
         return tuple(next(csv.reader([record.replace("\r", " ")], delimiter="\t", strict=True)))
     except csv.Error as error:
-        raise DataError(f"{path} line {line}: {error}: wanted fields as csv.writer quotes them") from error
+        said = (
+            f"a field longer than {csv.field_size_limit()} letters"
+            if "limit" in str(error)
+            else "a lone quotation mark"
+        )
+        raise DataError(f"{path} line {line}: {said}: wanted fields as csv.writer quotes them") from error
 
 
 def _is_quoted(value: str) -> bool:

@@ -77,6 +77,31 @@ def test_rows_of_pawsx_that_are_too_long_are_counted_in_training(tmp_path: Path)
     assert read_splits("pawsx", tmp_path).left_out == {"de/translated_train.tsv: more columns than the header": 1}
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('5" x\ty\nz\t6"', "line 2: a lone quotation mark: wanted fields as csv.writer quotes them"),
+        (
+            f'"{"x" * 200_000}"\ty',
+            "line 2: a field longer than 131072 letters: wanted fields as csv.writer quotes them",
+        ),
+    ],
+)
+def test_marks_that_no_csv_writer_writes_are_named_in_the_files_terms(row: str, said: str, tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "a\tb", row)
+    with pytest.raises(DataError) as caught:
+        read_table(tmp_path / "train.tsv", ("a", "b"), quoting="records")
+    assert str(caught.value) == f"{tmp_path}/train.tsv {said}"
+
+
+def test_a_dev_pair_of_mrpc_that_is_not_found_does_not_stay_in_the_training_set(tmp_path: Path) -> None:
+    header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
+    write(tmp_path / "msr_paraphrase_train.txt", header, *(f"1\t{n}\t{n + 100}\ta\tb" for n in range(12)))
+    write(tmp_path / "dev.tsv", header, "1\t3\t103\ta\tb", "1\t4\t999\ta\tb")
+    with pytest.raises(DataError, match=r"dev\.tsv line 3: ids 4 999: no pair of msr_paraphrase_train\.txt"):
+        read_splits("mrpc", tmp_path)
+
+
 # --- encodings and line ends
 
 

@@ -143,6 +143,24 @@ def test_tags_are_read_with_their_words_or_alone(tmp_path: Path) -> None:
         assert row.value == pytest.approx(200 / 3, abs=1e-6)
 
 
+def test_words_of_another_order_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "esp.testb", "Ana NP B-PER", "canta V O", "", "Lima NP B-LOC")
+    write(tmp_path / "p", "canta B-PER", "Ana O", "", "Lima B-LOC")
+    score("ner", tmp_path / "esp.testb", tmp_path / "p")
+    assert "2 of 3 words are not those of the gold file, first in line 1: 'canta' for 'Ana'" in caplog.text
+    caplog.clear()
+    write(tmp_path / "uner-ud-test.iob2", "1\tAna\tB-PER", "2\tcanta\tO")
+    score("universal_ner", tmp_path / "uner-ud-test.iob2", tmp_path / "uner-ud-test.iob2")
+    for lines in (
+        ("B-PER", "O", "", "B-LOC"),
+        ("B-PER I-PER", "O O", "", "B-LOC O"),
+        ("Ana NP B-PER", "canta V O", "", "Lima NP O"),
+    ):
+        write(tmp_path / "p", *lines)
+        score("ner", tmp_path / "esp.testb", tmp_path / "p")
+    assert not caplog.records
+
+
 def test_answers_are_read_by_id_and_missing_ones_score_nothing(tmp_path: Path) -> None:
     qas = [{"id": key, "question": "?", "answers": [{"text": "el Nilo", "answer_start": 0}]} for key in "abcd"]
     gold = tmp_path / "test-context-es-question-de.json"
