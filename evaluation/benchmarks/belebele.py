@@ -64,14 +64,14 @@ def read_train(path: Path, left_out: Counter[str]) -> list[tuple[Choice, str]]:
 
 def read_gold(path: Path) -> Parts:
     problems, found = Problems(path), []
-    asked: dict[tuple[object, object], int] = {}
+    asked: dict[tuple[str, str], int] = {}
     for number, row in json_rows(path, problems, f"an object with {', '.join(TEXTS)}, correct_answer_num"):
         place = f"line {number}"
         if wrong := [name for name in TEXTS if not is_text(row.get(name))]:
             problems.add(place, f"{found_in(row, wrong[0])}: wanted a text")
             continue
-        key = (row.get("link"), row.get("question_number"))
-        if None not in key and key in asked:
+        key = str(row.get("link")), str(row.get("question_number"))
+        if "link" in row and key in asked:
             problems.add(place, f"question {key[1]} of {key[0]} stands in line {asked[key]} too")
             continue
         asked[key] = number

@@ -64,7 +64,7 @@ def _rows(path: Path, allowed: Container[str], *, numbered: bool) -> Iterator[tu
         columns = columns_of(line)
         if not numbered and line[:1] in (" ", "\t") and len(columns) == 1 and columns[0] in allowed:
             columns = ["", *columns]  # MasakhaNER 2.0's Xhosa and XTREME's PAN-X have such lines: an empty word
-        if not numbered or not line.startswith("#"):
+        if not numbered or not line.startswith("#") or "\t" in line:
             yield number, columns
 
 

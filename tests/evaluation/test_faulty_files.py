@@ -144,6 +144,12 @@ def test_sentences_of_universal_ner_without_an_empty_line_between_them_are_named
         BENCHMARKS["universal_ner"].read_gold(tmp_path / "en_ewt-ud-test.iob2")
 
 
+def test_a_row_of_universal_ner_that_begins_like_a_comment_is_a_row(tmp_path: Path) -> None:
+    write(tmp_path / "en_ewt-ud-test.iob2", "# text = Ana sings", "#1\tAna\tB-PER", "2\tsings\tO")
+    [sentence] = BENCHMARKS["universal_ner"].read_gold(tmp_path / "en_ewt-ud-test.iob2")["en-ewt"]
+    assert sentence == Tagged(("Ana", "sings"), ("B-PER", "O"))
+
+
 def test_one_word_without_wikianns_prefix_does_not_leave_it_at_all_others() -> None:
     [found] = without_wikiann_prefix([Tagged(("sw:Ana", "sw:anaimba", "x"), ("B-PER", "O", "O"))])
     assert found.words == ("Ana", "anaimba", "x")
@@ -344,6 +350,7 @@ def test_two_files_of_one_test_set_are_not_silently_one(
         ({"mc_answer1": None}, "line 1: mc_answer1 null: wanted a text"),
         ({"flores_passage": None}, "line 1: flores_passage null: wanted a text"),
         ({}, "line 2: question 1 of u stands in line 1 too"),
+        ({"link": ["u"], "mc_answer2": ""}, "line 1: an empty passage, question or answer"),
     ],
 )
 def test_faults_of_belebeles_rows_are_named(change: dict[str, Any], said: str, tmp_path: Path) -> None:
