@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.tensor_files import save_tensors
+
 log = logging.getLogger(__name__)
 FILE = "state.pt"
 
@@ -77,5 +79,5 @@ class TuningState:
 
     def _write(self, path: Path, content: Mapping[str, Any]) -> None:
         aside = path.with_suffix(".part")
-        torch.save(dict(content), aside)
+        save_tensors(content, aside)
         os.replace(aside, path)

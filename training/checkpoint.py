@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from training.storage import sha256
+from training.tensor_files import save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Any], k
     aside = folder / f".{name}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    torch.save(tensors, aside / STATE)
+    save_tensors(tensors, aside / STATE)
     _flush(aside / STATE)
     files = {STATE: {"size_bytes": (aside / STATE).stat().st_size, "sha256": sha256(aside / STATE)}}
     marker = asdict(progress) | {"files": files}

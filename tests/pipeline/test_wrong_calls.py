@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cli import main, xlmr
 from pipeline.cli.verbs import MODULES
-from pipeline.errors import EXIT_DONE, EXIT_TRY_AGAIN, EXIT_WRONG
+from pipeline.errors import EXIT_DONE, EXIT_FAULT, EXIT_TRY_AGAIN, EXIT_WRONG
 
 NO_STORE = ("--store none", r"none: no such folder: name an existing store")
 NOT_THERE = r"/x: not in the store"
@@ -208,11 +208,16 @@ def test_what_the_system_refuses_is_told_in_one_line(
     assert capsys.readouterr().err.strip().startswith(told)
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_keeps_its_traceback_and_is_no_regression(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken(*_: object) -> None:
         raise FileNotFoundError(2, "No such file or directory", "of our own")
 
     monkeypatch.setattr("pipeline.corpus_command.transform", broken)
     monkeypatch.setattr(sys, "argv", ["xlmr", "minify", "bad", "out"])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == EXIT_FAULT
+    assert "Traceback" in (said := capsys.readouterr().err)
+    assert "of our own" in said
