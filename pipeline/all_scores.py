@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.errors import MissingArtifact
 from pipeline.result_store import (
     StoredFailure,
+    left_out,
     newest,
     read_failures,
     read_results,
@@ -25,14 +26,22 @@ def scores_report(
     store: ArtifactStore, checkpoints: Sequence[str] = (), benchmarks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """In the shape of evaluation.report.  Raises MissingArtifact where the store has no such score."""
-    results, failures = standing_results(store, checkpoints, benchmarks)
-    return scores_alone([_row(each, store) for each in results], [_failure(each, store) for each in failures])
+    every, failures = _every(store, checkpoints, benchmarks)
+    rows = [_row(each, store) for each in newest(every)]
+    return scores_alone(rows, [_failure(each, store) for each in failures], left_out(every))
 
 
 def standing_results(
     store: ArtifactStore, checkpoints: Sequence[str] = (), benchmarks: Sequence[str] = ()
 ) -> tuple[list[StoredResult], list[StoredFailure]]:
     """The newest rows of these, or of all, and the seeds that failed.  Raises MissingArtifact where there is no row."""
+    every, failures = _every(store, checkpoints, benchmarks)
+    return newest(every), failures
+
+
+def _every(
+    store: ArtifactStore, checkpoints: Sequence[str], benchmarks: Sequence[str]
+) -> tuple[list[StoredResult], list[StoredFailure]]:
     given = {"checkpoint_name": checkpoints, "benchmark": benchmarks}
     wanted = {name: values for name, values in given.items() if values}
     every = read_results(store, **wanted)
@@ -44,7 +53,7 @@ def standing_results(
         said = f"scored are {named}" if known else "nothing is scored yet"
         lost = f"; failed are {', '.join(sorted({_named(each) for each in failures}))}" if failures else ""
         raise MissingArtifact(f"{store.root}: no such score ({said}{lost}): run `xlmr evaluate` first")
-    return newest(every), failures
+    return every, failures
 
 
 def _named(failure: StoredFailure) -> str:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 FOLDER = "results"
 RESULTS, CONTRIBUTIONS, FAILED, MODEL_CONFIG = "results.json", "contributions.npz", "failed.json", "config.json"
 
+# What scores of the same weights may differ in: fields of a row, and how that is said.
+DIFFERS = {"config": "other fine-tuning settings", "data": "other data", "code": "other code",
+           "scorer_version": "another scorer", "benchmark_version": "another reader"}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFailure:
@@ -136,6 +140,31 @@ def newest(results: Iterable[StoredResult]) -> list[StoredResult]:
     last = {(_group(each), each.row.place, each.row.seed): each for each in found
             if _identity(each) == identity[_group(each)]}  # fmt: skip
     return list(last.values())
+
+
+def left_out(results: Iterable[StoredResult]) -> list[str]:
+    """A line on each set of scores of the same weights that `newest` passes over and that none of its scores replaces:
+    of other settings of fine-tuning, or of seeds that were not scored again.  `results` in the order of read_results.
+    """
+    found = list(results)
+    standing = {_group(each): each for each in found}
+    seeds: dict[tuple[object, ...], set[int]] = {}
+    for each in found:
+        seeds.setdefault((_group(each), _identity(each)), set()).add(each.row.seed)
+    told: dict[str, None] = {}
+    for each in found:
+        last = standing[_group(each)]
+        if _identity(each) == _identity(last) or each.row.checkpoint != last.row.checkpoint:
+            continue
+        own, replaced = (seeds[_group(one), _identity(one)] for one in (each, last))
+        if each.row.config == last.row.config and own <= replaced:
+            continue
+        differs = [said for name, said in DIFFERS.items() if getattr(each.row, name) != getattr(last.row, name)]
+        if differs[0] == DIFFERS["config"] and each.origin.finetuning != last.origin.finetuning:
+            differs[0] += f", preset {each.origin.finetuning}"
+        place = " ".join(filter(None, _group(each)[:3]))
+        told[f"{place} seed{'s' * (len(own) > 1)} {', '.join(map(str, sorted(own)))} ({'; '.join(differs)})"] = None
+    return list(told)
 
 
 def _group(each: StoredResult | StoredFailure) -> tuple[str, ...]:

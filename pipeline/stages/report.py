@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.draft import Draft
 from pipeline.errors import EmptyOutput
 from pipeline.needs import all_units, first_part
 from pipeline.release import release_statistics
-from pipeline.result_store import FAILED, RESULTS, is_failed
+from pipeline.result_store import FAILED, RESULTS, is_failed, left_out, newest
+from pipeline.score_rows import Origin, StoredResult
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages import NAMES
 from pipeline.stages.train_vocabulary import SAMPLED
 
+NAMED = 5  # of scores that are not shown
 PAPER_TOKENS = 1_500_000 * 8192 * 512  # updates, blocks, tokens a block (section 3)
 
 
@@ -27,24 +30,25 @@ def report(config: ReportConfig, inputs: Inputs, draft: Draft) -> None:
     """report.json and report.html, the same on every run of the same work (speeds are in the manifests)."""
     from evaluation.report import write_report
 
-    failures = _failures(inputs)
-    if not _benchmarks(inputs):
+    failures, rows = _failures(inputs), _rows(inputs)
+    if not rows:
         raise EmptyOutput(f"no score: {_told_failures(failures)}")
-    write_report(gather(inputs), draft.path("report.json").parent)
+    write_report(gather(inputs, rows, failures), draft.path("report.json").parent)
     languages = len(_corpus(inputs)) if inputs.of("publish") else 0
-    draft.add({"benchmark_rows": len(_benchmarks(inputs)), "languages": languages})
+    draft.add({"benchmark_rows": len(rows), "languages": languages})
 
 
-def gather(inputs: Inputs) -> dict[str, Any]:
+def gather(inputs: Inputs, rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, Any]:
     """The report's content, in the shape of evaluation.report."""
+    passed_over = left_out(_results(inputs))
     if not (inputs.of("publish") and inputs.of("pretrain")):  # an imported one, a milestone
-        return scores_alone(_benchmarks(inputs), _failures(inputs))
+        return scores_alone(rows, failures, passed_over)
     pretraining = _pretraining(inputs)
     release = inputs.one("publish")
     statistics = release_statistics(inputs)
     steps = _steps(statistics)
     return {
-        "scale": _scale(inputs, pretraining) + _added(_failures(inputs)),
+        "scale": _scale(inputs, pretraining, rows) + _added(failures, passed_over),
         "crawls": sorted(statistics["dumps"]),
         "corpus": _corpus(inputs),
         "dropped": {stage: step.pop("dropped") for stage, step in steps.items()},
@@ -52,17 +56,19 @@ def gather(inputs: Inputs) -> dict[str, Any]:
         "order": [stage for stage in NAMES if stage in steps],
         "vocabulary": _vocabulary(inputs),
         "pretraining": pretraining,
-        "benchmarks": with_failed(_benchmarks(inputs), _failures(inputs)),
+        "benchmarks": with_failed(rows, failures),
         "release": release.key,
     }
 
 
-def scores_alone(rows: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, Any]:
+def scores_alone(
+    rows: list[dict[str, Any]], failures: list[dict[str, Any]], passed_over: Sequence[str]
+) -> dict[str, Any]:
     """A report on models whose corpus and pretraining are not known here."""
     from ccnet.languages import LANGUAGES
 
     sizes = {code: known.paper_gib for code, known in LANGUAGES.items() if known.paper_gib}
-    scale = scale_of(rows) + _added(failures)
+    scale = scale_of(rows) + _added(failures, passed_over)
     return {"scale": scale, "crawls": [], "benchmarks": with_failed(rows, failures), "sizes": sizes}
 
 
@@ -78,8 +84,13 @@ def _place(row: dict[str, Any]) -> tuple[str, ...]:
     return str(row.get("checkpoint_name", "")), row["benchmark"], row["setting"], row["selection"]
 
 
-def _added(failures: list[dict[str, Any]]) -> str:
-    return f" Seeds without a score: {_told_failures(failures)}." if failures else ""
+def _added(failures: list[dict[str, Any]], passed_over: Sequence[str]) -> str:
+    """`passed_over`: scores that share no mean with the rows (pipeline.result_store.left_out)."""
+    said = f" Seeds without a score: {_told_failures(failures)}." if failures else ""
+    if passed_over:
+        more = f" and {len(passed_over) - NAMED} more" if len(passed_over) > NAMED else ""
+        said += f" Not shown, as they were made otherwise: {'; '.join(passed_over[:NAMED])}{more}."
+    return said
 
 
 def _told_failures(failures: list[dict[str, Any]]) -> str:
@@ -197,14 +208,27 @@ def _pretraining(inputs: Inputs) -> dict[str, Any]:
     return summary | {"curve": curve}
 
 
-def _benchmarks(inputs: Inputs) -> list[dict[str, Any]]:
-    """One row per benchmark, language, metric and seed, with the manifest that it comes from."""
-    rows: list[dict[str, Any]] = []
-    for manifest in inputs.of("evaluate"):
+def _results(inputs: Inputs) -> list[StoredResult]:
+    """The scores of all units, the oldest first."""
+    from evaluation.results import row_of
+
+    found = []
+    for manifest in sorted(inputs.of("evaluate"), key=lambda each: (each.written_at, each.key)):
         if not is_failed(manifest):
+            origin = Origin(lineage=manifest.key, finetuning=str(manifest.config.get("finetuning", "")))
             results = json.loads(inputs.path(manifest, RESULTS).read_text(encoding="utf-8"))
-            rows.extend(row | {"lineage": manifest.key} for row in results)
-    return rows
+            found += [StoredResult(row_of(stored), origin) for stored in results]
+    return found
+
+
+def _rows(inputs: Inputs) -> list[dict[str, Any]]:
+    """A row for each benchmark, language, metric and seed, with the manifest that it comes from: those of one mean are
+    made alike, as in the table of all results."""
+    kept: dict[str, list[StoredResult]] = {}
+    for each in newest(_results(inputs)):
+        kept.setdefault(each.origin.lineage, []).append(each)
+    return [asdict(each.row) | {"lineage": each.origin.lineage, "finetuning": each.origin.finetuning}
+            for manifest in inputs.of("evaluate") for each in kept.get(manifest.key, ())]  # fmt: skip
 
 
 def _failures(inputs: Inputs) -> list[dict[str, Any]]:
@@ -214,7 +238,7 @@ def _failures(inputs: Inputs) -> list[dict[str, Any]]:
             for manifest in found]  # fmt: skip
 
 
-def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
+def _scale(inputs: Inputs, pretraining: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     documents = sum(row["documents"] for row in _corpus(inputs).values())
     manifest = inputs.one("pretrain")
     config = manifest.config
@@ -222,7 +246,7 @@ def _scale(inputs: Inputs, pretraining: dict[str, Any]) -> str:
     return (
         f"{documents:,} documents; {pretraining['parameters'] / 1e6:.1f} million parameters trained on "
         f"{tokens:,} tokens ({config['steps']:,} updates of {config['batch_blocks']} blocks), "
-        f"{_beside_paper(tokens)}; {_scored(_benchmarks(inputs))}"
+        f"{_beside_paper(tokens)}; {_scored(rows)}"
     )
 
 

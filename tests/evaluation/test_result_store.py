@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from evaluation.compare import compare
 from pipeline.draft import Draft
 from pipeline.errors import BadConfig
-from pipeline.result_store import newest, read_results, record_results, with_contributions
+from pipeline.result_store import left_out, newest, read_results, record_results, with_contributions
 from pipeline.stage import Inputs, Stage, StageConfig
 from pipeline.stages import load
 from pipeline.store import FileStore
@@ -134,6 +135,35 @@ def test_scores_of_other_settings_are_not_mixed_into_one_mean(store: FileStore) 
     first, second = read_results(store)
     changed = replace(second, row=replace(second.row, config="other"))
     assert newest([first, changed]) == [changed]
+
+
+def test_what_no_mean_takes_is_told_with_what_differs(store: FileStore) -> None:
+    first, second = read_results(store)
+    assert left_out([first, second]) == []
+    small = replace(first, row=replace(first.row, config="other"), origin=replace(first.origin, finetuning="small"))
+    assert left_out([small, first, second]) == ["tiny sst2 transfer seed 1 (other fine-tuning settings, preset small)"]
+    other = [replace(each, row=replace(each.row, code="other", data="other")) for each in (first, second)]
+    assert left_out([*other, first]) == ["tiny sst2 transfer seeds 1, 2 (other data; other code)"]
+    assert left_out([*other, first, second]) == []  # both were scored again
+    trained = replace(first, row=replace(first.row, checkpoint="earlier weights"))
+    assert left_out([trained, second]) == []
+
+
+def test_a_runs_report_has_no_mean_over_different_code(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(shutil.copytree(store.folder, tmp_path / "store"))
+    keys = sorted(key for key in store.list("evaluate/") if key.endswith("manifest.json"))
+    again = store.manifest(keys[0])
+    for module in ("code_digest", "finetune"):
+        monkeypatch.setattr(f"evaluation.{module}.code_digest", lambda benchmark: "0123456789abcdef")
+    config = {**again.config, "code": "0123456789abcdef"}
+    later = store.key(load("evaluate").run(config, again.inputs, store, again.unit))
+    checkpoint = next(key for key in again.inputs if key.startswith("export/"))
+    made = store.key(load("report").run({}, [keys[1], later, checkpoint], store, "tiny"))
+    report = json.loads(store.get(store.manifest(made).artifact("report.json").key))
+    assert [(each["lineage"], each["code"]) for each in report["benchmarks"]] == [(later, "0123456789abcdef")]
+    assert re.search(r"Not shown, as they were made otherwise: sst2 transfer seed \d \(other code\)", report["scale"])
 
 
 def test_the_newest_scores_of_two_checkpoints_are_compared_by_name(store: FileStore) -> None:
