@@ -90,12 +90,12 @@ def _score(arguments: argparse.Namespace) -> Found:
 
 
 def _compare(arguments: argparse.Namespace) -> Found:
-    from evaluation.compare import compare
+    from evaluation.compare import compare_each
     from evaluation.results import read_failed_below, read_results_below
 
     rows = read_results_below(arguments.a), read_results_below(arguments.b)
     failed = read_failed_below(arguments.a), read_failed_below(arguments.b)
-    return compare(*rows, alpha=arguments.alpha, margin=arguments.margin, failed=failed).to_json()
+    return compare_each(*rows, alpha=arguments.alpha, margin=arguments.margin, failed=failed).to_json()
 
 
 if __name__ == "__main__":

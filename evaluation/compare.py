@@ -117,9 +117,44 @@ def compare(
     decided = [replace(row, failed_a=_lost(row, ours, failed[0]), failed_b=_lost(row, theirs, failed[1]),
                        selection=_selection(theirs, row))
                for row in (*found, *_decided(means, alpha, margin))]  # fmt: skip
-    if any(min(row.seeds_a, row.seeds_b) < 2 for row in decided):
+    trained = {(row.benchmark, row.setting) for row in decided if row.selection != "none"}
+    if any(min(row.seeds_a, row.seeds_b) < 2 and (row.benchmark, row.setting) in trained for row in decided):
         notes.append("one seed alone does not tell the spread between seeds: its intervals are over examples only")
     return Comparison(tuple(decided), tuple(dict.fromkeys(notes)), alpha, margin)
+
+
+def _comparable(rows_a: Sequence[Scored], rows_b: Sequence[Scored]) -> tuple[list[str], list[str]]:
+    """The benchmarks that the two can be compared on, and why others are left out."""
+    named = [dict.fromkeys(each.row.benchmark for each in side) for side in (rows_a, rows_b)]
+    usable, notes = [], []
+    for benchmark in named[1] | named[0]:
+        a, b = ([each for each in side if each.row.benchmark == benchmark] for side in (rows_a, rows_b))
+        if not a or not b:
+            notes.append(f"only {'A' if a else 'B'} has {benchmark}")
+            continue
+        try:
+            compare(a, b, replicates=2)
+            usable.append(benchmark)
+        except DataError as error:
+            notes.append(f"{benchmark}: {str(error).removeprefix(f'{benchmark}: ')}")
+    return usable, notes
+
+
+def compare_each(
+    rows_a: Sequence[Scored],
+    rows_b: Sequence[Scored],
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.0,
+    failed: tuple[Sequence[FailedSeed], Sequence[FailedSeed]] = ((), ()),
+) -> Comparison:
+    """As `compare`, without the benchmarks that cannot be compared: `notes` name them.  Raises DataError if all are."""
+    usable, left_out = _comparable(rows_a, rows_b)
+    if not usable:
+        raise DataError("; ".join(left_out))
+    a, b = ([each for each in side if each.row.benchmark in usable] for side in (rows_a, rows_b))
+    found = compare(a, b, alpha=alpha, margin=margin, failed=failed)
+    return replace(found, notes=tuple(dict.fromkeys((*left_out, *found.notes))))
 
 
 def _of_one_selection(a: Sequence[Scored], b: Sequence[Scored]) -> tuple[list[Scored], list[Scored], list[str]]:

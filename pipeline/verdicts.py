@@ -167,24 +167,16 @@ def compared(
     failed: tuple[Sequence[StoredFailure], Sequence[StoredFailure]] = ((), ()),
 ) -> tuple[Comparison | None, list[str]]:
     """b against a in all benchmarks that can be compared; and why others cannot.  `failed`: seeds without a score."""
-    from evaluation.compare import compare
+    from evaluation.compare import compare_each
     from evaluation.records import DataError
 
-    sides = [with_contributions(store, newest(side)) for side in (a, b)]
-    notes, usable = [], []
-    for benchmark in dict.fromkeys(each.row.benchmark for side in reversed(sides) for each in side):
-        ours, theirs = ([each for each in side if each.row.benchmark == benchmark] for side in sides)
-        try:
-            compare(ours, theirs, replicates=2)
-            usable.append(benchmark)
-        except DataError as error:
-            notes.append(f"{benchmark}: {str(error).removeprefix(f'{benchmark}: ')}")
-    if not usable:
-        return None, notes
-    ours, theirs = ([each for each in side if each.row.benchmark in usable] for side in sides)
+    ours, theirs = (with_contributions(store, newest(side)) for side in (a, b))
     lost = tuple([each.row for each in side] for side in failed)
-    found = compare(ours, theirs, alpha=significance, margin=margin, failed=(lost[0], lost[1]))
-    return found, [*notes, *found.notes]
+    try:
+        found = compare_each(ours, theirs, alpha=significance, margin=margin, failed=(lost[0], lost[1]))
+    except DataError as error:
+        return None, [str(error)]
+    return found, list(found.notes)
 
 
 def _told(failed: Sequence[StoredFailure], scored: Sequence[StoredResult]) -> list[str]:

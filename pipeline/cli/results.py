@@ -68,15 +68,17 @@ def compare(a: str, b: str, alpha: float, margin: float, fail_on_regression: boo
     Example: xlmr compare results/last-week results/today --fail-on-regression
              xlmr compare cc100-base FacebookAI/xlm-roberta-base --store var/store --json
     """
-    from evaluation.compare import compare as compare_rows
+    from evaluation.compare import compare_each
 
     (ours, lost_a), (theirs, lost_b) = (_scored(each, where) for each in (a, b))
-    found = _told(lambda: compare_rows(ours, theirs, alpha=alpha, margin=margin, failed=(lost_a, lost_b)))
+    found = _told(lambda: compare_each(ours, theirs, alpha=alpha, margin=margin, failed=(lost_a, lost_b)))
     told: dict[str, Any] = found.to_json()
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:
-        Console().print(_table(told, f"{b} (B) against {a} (A)"))
+        console = Console()
+        console.width = max(console.width, 120)
+        console.print(_table(told, f"{b} (B) against {a} (A)"))
         for note in told["notes"]:
             click.echo(note)
     if told["regression"] and fail_on_regression:
@@ -178,11 +180,14 @@ def export_results(
 
 def _table(told: dict[str, Any], title: str) -> Table:
     table = Table(title=title)
-    for name in ("benchmark", "setting", "language", "metric", "difference", "interval", "verdict"):
-        table.add_column(name)
+    for name in ("benchmark", "setting", "test set", "metric", "A", "B", "B - A", "interval", "p", "verdict"):
+        table.add_column(name, justify="right" if name in ("A", "B", "B - A", "p") else "left")
     for row in told["differences"]:
-        table.add_row(row["benchmark"], row["setting"], row["language"], row["metric"], f"{row['difference']:+.2f}",
-                      f"{row['low']:+.2f} to {row['high']:+.2f}", row["verdict"])  # fmt: skip
+        table.add_row(
+            row["benchmark"], row["setting"], row["language"], row["metric"], f"{row['a']:.2f}", f"{row['b']:.2f}",
+            f"{row['difference']:+.2f}", f"{row['low']:+.2f} to {row['high']:+.2f}", f"{row['corrected_p']:.2g}",
+            row["verdict"],
+        )  # fmt: skip
     return table
 
 

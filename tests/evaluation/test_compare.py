@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evaluation.__main__ import main
-from evaluation.compare import Comparison, compare
+from evaluation.compare import Comparison, compare, compare_each
 from evaluation.records import DataError
 from evaluation.results import CONTRIBUTIONS, RESULTS, ResultRow, Scored, read_results, write_results
 
@@ -152,6 +152,23 @@ def test_a_mean_over_seeds_that_were_made_otherwise_is_refused(what: str) -> Non
     mixed = [scored(right, 1, "en"), scored(right, 2, "en", **{what: "other"})]
     with pytest.raises(DataError, match=f"xnli: the seeds of B differ in {what} .*: wanted seeds that were made alike"):
         compare([scored(right, 1, "en")], mixed)
+
+
+def test_a_benchmark_that_cannot_be_compared_does_not_keep_others_from_it() -> None:
+    right = np.arange(10) < 7
+    both = [scored(right, 1, "en"), scored(right, 1, "en", benchmark="sst2")]
+    other = [scored(right, 1, "en"), scored(right, 1, "en", benchmark="sst2", data="other")]
+    found = compare_each(both, [*other, scored(right, 1, "en", benchmark="qnli")])
+    assert [row.benchmark for row in found.differences] == ["xnli"]
+    assert found.notes[:2] == (
+        "sst2: data differ (d and other): evaluate both again on the same files", "only B has qnli")  # fmt: skip
+    with pytest.raises(DataError, match=r"sst2: data differ .*; only A has xnli"):
+        compare_each(both, other[1:])
+
+
+def test_retrieval_has_no_spread_between_seeds() -> None:
+    row = scored(np.arange(10) < 7, 1, "swh", benchmark="tatoeba", setting="frozen", selection="none")
+    assert compare([row], [row]).notes == ()
 
 
 def test_scores_of_the_selection_that_both_have_are_compared() -> None:
