@@ -78,5 +78,10 @@ def _selecting(benchmark: Benchmark, splits: Splits, config: FinetuneConfig, tes
 def _part(benchmark: Benchmark, parts: Parts, name: str, kind: str) -> tuple[Example, ...]:
     if not parts.get(name):
         there = ", ".join(sorted(parts)) or "none"
-        raise DataError(f"{benchmark.name}: no {kind} set in {name} (there: {there}): put its published file there")
+        other = (
+            ", or choose the setting `each`" if parts and kind == "training" and "each" in benchmark.settings else ""
+        )
+        raise DataError(
+            f"{benchmark.name}: no {kind} set in {name} (there: {there}): put its published file there{other}"
+        )
     return tuple(parts[name])

@@ -22,6 +22,13 @@ LATEX_MARKS = {"block_start_string": "<%", "block_end_string": "%>", "variable_s
 TEX |= {mark: "\\" + mark for mark in "&%$#_{}"}
 
 
+# Of the list of all scores: columns of text, and of numbers.
+SCORE_COLUMNS = (
+    ("model", "benchmark", "test set", "setting", "chosen by", "metric", "fine-tuning"),
+    ("score", "chance", "baseline", "examples", "seed", "epoch", "tokens", "paper"),
+)
+
+
 def render_page(report: Mapping[str, Any]) -> str:
     """The self-contained HTML page."""
     rows, corpus = report["benchmarks"], report.get("corpus")
@@ -80,6 +87,7 @@ def content_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "corpus_rows": _corpus(report.get("corpus", {})),
         "dropped_rows": _dropped(report) if "flow" in report else [],
         "pretraining_said": _pretraining(report["pretraining"]) if "pretraining" in report else "",
+        "score_columns": SCORE_COLUMNS,
         "score_rows": _scores(rows),
         "stage_rows": [
             (name, "already there" if row["skipped"] else "", row["units"], f"{row['seconds']:.1f}")
@@ -137,7 +145,7 @@ def _scores(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for stored in rows:
         row, model = row_of(stored), str(stored.get("checkpoint_name", ""))
         anchor = place_of(row, model)
-        texts = (model or "this model", *_texts(row))
+        texts = (model or "this model", *_texts(row), stored.get("finetuning", ""))
         found.append({"anchor": anchor if anchor not in seen else f"{anchor}-{row.seed}", "texts": texts,
                       "numbers": _numbers(row), "lineage": stored.get("lineage", "")})  # fmt: skip
         seen.add(anchor)

@@ -206,7 +206,7 @@ def _table_4(ours: Mapping[str, list[OurScores]]) -> PaperTable:
     every = [(name, each) for name in glue.TABLE_4 for each in ours.get(name, ())]
     for model, selection in dict.fromkeys((each.model, each.selection) for _, each in every):
         lines += _glue_lines({name: each for name, each in every if (each.model, each.selection) == (model, selection)})
-    notes = [note for name, each in every for note in _notes(BENCHMARKS[name], [each])]
+    notes = [note for name in glue.TABLE_4 if name in ours for note in _notes(BENCHMARKS[name], ours[name])]
     return PaperTable("GLUE dev sets (table 4)", ("#lgs",), (*GLUE_COLUMNS, "Avg"), (Section("", _in_order(lines)),),
                       tuple(dict.fromkeys(notes)))  # fmt: skip
 
@@ -366,6 +366,8 @@ def _notes(benchmark: Benchmark, ours: Iterable[OurScores]) -> tuple[str, ...]:
     """Licence, which part was scored, and the flags of the rows."""
     rows = [row for each in ours for found in each.found.values() for row in found]
     notes = [f"Data: {benchmark.licence} ({benchmark.home})."]
+    if len({row.data for row in rows}) > 1:
+        notes.append(f"{benchmark.name}: rows are of different files, and cannot be compared (`data` in report.json).")
     if any(row.scored == "dev" for row in rows):
         notes.append(f"{benchmark.name}: the dev set is what was scored.")
     flagged: dict[str, list[str]] = {}

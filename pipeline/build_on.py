@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from pipeline import dump_order
-from pipeline.checkpoint_source import check_manifest, is_manifest, is_outside
+from pipeline.checkpoint_source import UNITS, check_manifest, is_manifest, is_outside, name_of
 from pipeline.current import current, current_or_none, names
 from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig, PermanentError, TransientError
+from pipeline.manifest import MANIFEST_NAME
 from pipeline.outside import read_outside
 from pipeline.plan import Plan
 from pipeline.runs import CORPUS, EvaluateChoices, Run, RunSettings
@@ -19,6 +21,7 @@ from pipeline.stages import find_removals, ingest
 from pipeline.stages.evaluate import check_choices
 from pipeline.store import ArtifactStore
 
+log = logging.getLogger(__name__)
 NAMED = 12  # of missing things that a message names
 
 
@@ -128,12 +131,26 @@ def _pretraining(settings: Any, store: ArtifactStore) -> tuple[str, ...]:
 
 def _checkpoint(settings: Any, store: ArtifactStore) -> tuple[str, ...]:
     if is_outside(settings.checkpoint):
+        _warn_of_namesakes(settings.checkpoint, store)
         return ()
     if is_manifest(settings.checkpoint):
         key = check_manifest(store.key(settings.checkpoint))
         store.manifest(key)
         return (key,)
     return (current(store, "checkpoint", settings.checkpoint),)
+
+
+def _warn_of_namesakes(checkpoint: str, store: ArtifactStore) -> None:
+    """A model from outside is named after its folder, and another folder may have that name."""
+    name = name_of(checkpoint)
+    keys = store.list(f"ingest/{UNITS}{name}/")
+    sources = {str(store.manifest(key).config["source"]) for key in keys if key.endswith(f"/{MANIFEST_NAME}")}
+    others = {source for source in sources if source.partition("@")[0] != checkpoint.partition("@")[0]}
+    if others:
+        log.warning(
+            "%s: the store has scores of %s under this name too, and takes all for those of one model: "
+            "rename a folder to keep them apart", name, ", ".join(sorted(others)),
+        )  # fmt: skip
 
 
 def _list(missing: list[str]) -> str:

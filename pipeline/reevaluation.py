@@ -57,7 +57,8 @@ def chosen_checkpoints(settings: ReevaluateSettings, store: ArtifactStore) -> di
         return {name: _manifest_of(name, store) for name in settings.checkpoints}
     found = {name: current(store, "checkpoint", name) for name in names(store, "checkpoint")}
     if not found:
-        raise MissingArtifact(f"no checkpoint in {store.root}: make one with xlmr pretrain, or the DAG xlmr_pretrain")
+        raise MissingArtifact(f"no checkpoint in {store.root}: make one with xlmr pretrain or the DAG xlmr_pretrain, "
+                              "or name a model from outside that has scores (`xlmr report`)")  # fmt: skip
     latest = max(found, key=lambda name: (store.manifest(found[name]).written_at, name))
     return {latest: found[latest]}
 

@@ -134,8 +134,9 @@ def report(
 ) -> None:
     """Show the store's scores in the shape of the paper's tables 1 to 5 and figures 2 to 7.
 
-    A row for each checkpoint and setting, beside the published ones: means over seeds, with the newest score of each
-    seed. Each number leads to the manifest that it comes from; `xlmr trace` follows that to the crawl's files.
+    A row for each checkpoint, setting and selection of the epoch, beside the published ones: means over the seeds of
+    the last scores that were made alike; the first line names others that are not shown. Each number leads
+    to the manifest that it comes from; `xlmr trace` follows that to the crawl's files.
 
     \b
     Example: xlmr report --store var/store --output report
@@ -163,8 +164,9 @@ def export_results(
 ) -> None:
     """Write the store's scores in Every Eval Ever's schema, the common format of evaluation results.
 
-    One document for each checkpoint and benchmark, data/BENCHMARK/DEVELOPER/MODEL/UUID.json: the newest score of each
-    seed, language and metric, and means over seeds. Documents of an earlier export are replaced where scores changed.
+    One document for each checkpoint and benchmark, data/BENCHMARK/DEVELOPER/MODEL/UUID.json: each seed, language and
+    metric of the last scores that were made alike, and means over seeds. Documents of an earlier export are replaced
+    where scores changed.
 
     \b
     Example: xlmr export-results --store var/store --to every-eval-ever --organization "My Lab"

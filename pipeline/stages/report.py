@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from pipeline.draft import Draft
@@ -105,7 +106,9 @@ def scale_of(rows: list[dict[str, Any]]) -> str:
 
 
 def _scored(rows: list[dict[str, Any]]) -> str:
-    sizes = {(row["benchmark"], row["language"]): row["examples"] for row in rows}
+    sizes: dict[tuple[str, str], set[int]] = {}
+    for row in rows:
+        sizes.setdefault((row["benchmark"], row["language"]), set()).add(row["examples"])
     names = dict.fromkeys(row["benchmark"] for row in rows)
     seeds: dict[tuple[str, ...], set[int]] = {}
     for row in rows:
@@ -114,7 +117,7 @@ def _scored(rows: list[dict[str, Any]]) -> str:
     counted = _range(map(len, seeds.values()))
     return (
         f"{len(names)} benchmark{'s' * (len(names) != 1)} ({', '.join(names)}), {len(sizes)} test sets "
-        f"with {_range(sizes.values())} examples, trained on {_range(trained)}; "
+        f"with {_range(chain(*sizes.values()))} examples, trained on {_range(trained)}; "
         f"{counted} seed{'s' * (counted != '1')} each. Read each "
         "score beside its chance level and baseline: small sets and short fine-tunings do not show how good a model is."
     )

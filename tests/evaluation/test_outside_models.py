@@ -17,11 +17,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from pipeline.build_on import named_manifests
 from pipeline.checkpoint_source import absolute, check_manifest, is_outside, name_of
 from pipeline.cli import xlmr as commands
+from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.hub import repository_of
 from pipeline.result_store import read_results
+from pipeline.runs import EVALUATE, EvaluateSettings
+from pipeline.stages import load
 from pipeline.store import FileStore
 from tests.evaluation.test_encoders import ARCHITECTURES
 from tests.evaluation.test_result_store import sst2
@@ -141,8 +145,18 @@ def test_a_model_of_the_hub_is_evaluated_and_reported(hub: str, data: Path, tmp_
     assert not [name for name in names if name.endswith(".py") or "/" in name]
     told = xlmr("report", *where, "--format", "md")
     assert told.stdout.startswith("1 model: lab/tiny-bert; 1 benchmark (sst2)")
-    row = rf"\*\*lab/tiny-bert \(1 seed[^)]*\)\*\* \|  \| – \| – \| – \| {result.row.value:.1f} \|"
+    row = rf"\*\*lab/tiny-bert \(1 seed[^)]*\)\*\* \|  \| – \| – \| – \| \[{result.row.value:.1f}\]\(#"
     assert re.search(row, told.stdout)
+
+
+def test_another_folder_of_the_same_name_is_told(bert: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = FileStore(tmp_path / "store")
+    first, second = (shutil.copytree(bert, tmp_path / name / "best").as_uri() for name in ("a", "b"))
+    load("ingest").run({"source": first}, [], store, "checkpoint/best")
+    for checkpoint in (first, second):
+        named_manifests(EVALUATE, EvaluateSettings(checkpoint=checkpoint), Deployment(store=store.root), store)
+    [said] = caplog.messages
+    assert said.startswith(f"best: the store has scores of {first} under this name too")
 
 
 def test_without_the_hub_it_says_so_in_one_line(tmp_path: Path) -> None:

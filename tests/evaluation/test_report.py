@@ -20,6 +20,7 @@ from evaluation.report_plots import score_plot, size_plot
 from evaluation.report_shapes import OURS, PaperTable
 from evaluation.report_tables import tables_of
 from evaluation.results import ResultRow
+from pipeline.stages.report import scale_of
 
 CHROMIUM = shutil.which("chromium")
 
@@ -211,6 +212,23 @@ def test_markdown_tables_have_as_many_cells_in_each_row() -> None:
     for block in render_markdown(report(ALL)).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.replace(r"\|", "").count("|") for line in lines}) <= 1, block
+
+
+def test_each_of_our_numbers_leads_to_the_manifest_that_it_comes_from() -> None:
+    text = render_markdown(report(ALL))
+    places = dict(re.findall(r'<a id="([^"]+)"></a>.*`([^`]+)` \|$', text, re.MULTILINE))
+    linked = set(re.findall(r"\[[^]]+\]\(#([^)]+)\)", text))
+    assert len(linked) == 3 + 4 + 1 + 1 + 1
+    assert {places[target].rpartition("-")[0] for target in linked} == {
+        f"evaluate/{name}" for name in ("xnli", "ner", "mlqa", "sst2", "tatoeba")}  # fmt: skip
+
+
+def test_rows_of_different_files_are_told() -> None:
+    rows = [row("sst2", "en", "accuracy", 80.0) | {"checkpoint_name": "a"},
+            row("sst2", "en", "accuracy", 70.0, data="other", examples=20) | {"checkpoint_name": "b"}]  # fmt: skip
+    [table] = tables_of(rows)
+    assert any(note.startswith("sst2: rows are of different files") for note in table.notes)
+    assert "20 to 30 examples" in scale_of(rows)
 
 
 def test_a_report_without_scores_is_still_a_report() -> None:
