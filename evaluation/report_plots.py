@@ -14,6 +14,7 @@ matplotlib.use("svg")
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from evaluation.figures import on_axis
 from evaluation.report_figures import X_NAMES, ShownFigure, told_x
@@ -84,26 +85,30 @@ def score_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     shown = [row for row in rows if row["headline"] and row["paper"] is not None]
     if not shown:
         return ""
-    bars: dict[str, list[Mapping[str, Any]]] = {}
+    bars: dict[str, dict[str, list[Mapping[str, Any]]]] = {}  # test set -> series -> a row for each seed
     for name in dict.fromkeys(row["benchmark"] for row in shown):
         own = [row for row in shown if row["benchmark"] == name]
         series = _series(own)
         for row in own:
-            bars.setdefault(f"{name} {row['language']} {series(row)}".strip(), []).append(row)
+            bars.setdefault(f"{name} {row['language']}", {}).setdefault(series(row) or "this run", []).append(row)
+    labels = list(dict.fromkeys(label for found in bars.values() for label in found))
     figure = Figure(figsize=(9, 3.0), layout="constrained")
     axes = figure.subplots()
-    places = range(len(bars))
-    values = [fmean(row["value"] for row in seeds) for seeds in bars.values()]
-    axes.bar([place - 0.2 for place in places], values, 0.4, color=OWN, label="this run")
-    paper = [seeds[0]["paper"] for seeds in bars.values()]
-    axes.bar([place + 0.2 for place in places], paper, 0.4, color=PAPER, label="paper's XLM-R")
-    for place, (row, *_) in enumerate(bars.values()):
-        if row["chance"]:
-            axes.hlines(row["chance"], place - 0.45, place + 0.45, color="black", linewidth=1)
-    axes.set_xticks(list(places), list(bars), rotation=90)
+    for place, found in enumerate(bars.values()):
+        width = 0.8 / len(found)
+        for number, (label, seeds) in enumerate(found.items()):
+            middle = place - 0.4 + (number + 0.5) * width
+            axes.bar(middle, fmean(row["value"] for row in seeds), width, color=LINES[labels.index(label) % len(LINES)])
+            axes.plot(middle, seeds[0]["paper"], color=PAPER, marker="D", markersize=5, linestyle="")
+            if seeds[0]["chance"]:
+                axes.hlines(seeds[0]["chance"], place - 0.45, place + 0.45, color="black", linewidth=1)
+    keys = [Patch(color=LINES[number % len(LINES)], label=label) for number, label in enumerate(labels)]
+    keys.append(Line2D([], [], color=PAPER, linestyle="", marker="D", label="paper's XLM-R"))  # type: ignore[arg-type]
+    axes.set_xticks(range(len(bars)), list(bars), rotation=90)
+    axes.set_xlim(-0.7, len(bars) - 0.3)
     axes.set_ylabel("score, % (line: chance)")
     axes.set_ylim(0, 100)
-    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.legend(handles=keys, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _svg(figure, axes)
 
 

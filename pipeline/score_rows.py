@@ -25,8 +25,8 @@ class Origin:
     `checkpoint_step` (updates), `trained_tokens`, `languages`, `alpha` and `parameters` are those of pretraining; None
     for a model from outside.  So are `release` (the name of the text's release), `batch_blocks` (blocks of an update)
     and `only_language` (where there was one), which rows of earlier versions do not have.  `hardware` is what the
-    fine-tuning ran on, `seconds` its wall-clock time with all else that the unit did, `written_at` its end (ISO 8601,
-    UTC).
+    fine-tuning ran on, `seconds` its wall-clock time with all else that the unit did (of a killed one, the attempt that
+    ended it), `written_at` its end (ISO 8601, UTC).
     """
 
     lineage: str = ""
