@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from pipeline import dump_order
-from pipeline.checkpoint_source import UNITS, check_manifest, is_manifest, is_outside, name_of
+from pipeline.checkpoint_source import UNITS, check_manifest, is_manifest, is_outside
 from pipeline.current import current, current_or_none, names
 from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig, PermanentError, TransientError
@@ -131,7 +131,7 @@ def _pretraining(settings: Any, store: ArtifactStore) -> tuple[str, ...]:
 
 def _checkpoint(settings: Any, store: ArtifactStore) -> tuple[str, ...]:
     if is_outside(settings.checkpoint):
-        _warn_of_namesakes(settings.checkpoint, store)
+        _warn_of_namesakes(settings, store)
         return ()
     if is_manifest(settings.checkpoint):
         key = check_manifest(store.key(settings.checkpoint))
@@ -140,16 +140,16 @@ def _checkpoint(settings: Any, store: ArtifactStore) -> tuple[str, ...]:
     return (current(store, "checkpoint", settings.checkpoint),)
 
 
-def _warn_of_namesakes(checkpoint: str, store: ArtifactStore) -> None:
+def _warn_of_namesakes(settings: Any, store: ArtifactStore) -> None:
     """A model from outside is named after its folder, and another folder may have that name."""
-    name = name_of(checkpoint)
+    checkpoint, name = settings.checkpoint, settings.checkpoint_name
     keys = store.list(f"ingest/{UNITS}{name}/")
     sources = {str(store.manifest(key).config["source"]) for key in keys if key.endswith(f"/{MANIFEST_NAME}")}
     others = {source for source in sources if source.partition("@")[0] != checkpoint.partition("@")[0]}
     if others:
         log.warning(
             "%s: the store has scores of %s under this name too, and takes all for those of one model: "
-            "rename a folder to keep them apart", name, ", ".join(sorted(others)),
+            "give one another model_name (--name) to keep them apart", name, ", ".join(sorted(others)),
         )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from math import ceil
 from typing import Any
 
 from pipeline import stages
-from pipeline.checkpoint_source import name_of
 from pipeline.deployment import Deployment
 from pipeline.dump_amounts import gib_of_a_dump
 from pipeline.errors import BadConfig
@@ -270,8 +269,7 @@ def _if_removals(units: Callable[[Plan], Sequence[str]]) -> Callable[[Plan], Seq
 
 
 def _checkpoint(plan: Plan) -> Sequence[str]:
-    named = getattr(plan.settings, "checkpoint", "")
-    return (name_of(named) if named else plan.settings.checkpoint_name,)
+    return (plan.settings.checkpoint_name,)
 
 
 # What a stage is cut into, and the units of each kind.

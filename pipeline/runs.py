@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from pipeline.checkpoint_source import PATTERN, UNITS, ScoredName
+from pipeline.checkpoint_source import PATTERN, UNITS, ScoredName, is_outside, name_of
 from pipeline.errors import BadConfig
 from pipeline.settings_faults import told_faults
 from pipeline.shared_settings import CRAWL_PATTERN, NAME_PATTERN, Languages, ReleaseName
@@ -188,6 +188,21 @@ class EvaluateSettings(EvaluateChoices):
         description="name of a checkpoint of the store (NAME@UPDATE: one of its milestones), or URI of its manifest; "
         "or any Hugging Face encoder: a folder (path, file:// or s3:// URI) or hf://OWNER/NAME[@REVISION]",
     )
+    model_name: str = Field(
+        default="",
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$",
+        description="name under which the scores of a model from outside stand; empty: OWNER/NAME or the folder's",
+    )
+
+    @property
+    def checkpoint_name(self) -> str:
+        return self.model_name or name_of(self.checkpoint)
+
+    @model_validator(mode="after")
+    def _only_outside_models_are_named(self) -> Self:
+        if self.model_name and not is_outside(self.checkpoint):
+            raise ValueError(f"model_name {self.model_name}: {self.checkpoint} has its name in the store already")
+        return self
 
 
 class ReevaluateSettings(EvaluateChoices):
@@ -345,7 +360,7 @@ EVALUATE = Run(
     EvaluateSettings,
     ("ingest", "evaluate", "report"),
     ("benchmarks", "benchmarks/", UNITS),
-    {"Checkpoint": ("checkpoint",), "Benchmarks": ("benchmarks", "seeds", "finetuning")},
+    {"Checkpoint": ("checkpoint", "model_name"), "Benchmarks": ("benchmarks", "seeds", "finetuning")},
     through=("export", "pretrain", "train_vocabulary"),
 )
 REEVALUATE = Run(

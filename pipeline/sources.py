@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ccnet.languages import script_free
-from pipeline.checkpoint_source import UNITS, is_outside, name_of
+from pipeline.checkpoint_source import UNITS, is_outside
 from pipeline.deployment import OFFICIAL, Deployment
 from pipeline.needs import BENCHMARKS
 from pipeline.official_files import official_source
@@ -31,7 +31,7 @@ def sources(place: Deployment, settings: Any, benchmarks: Sequence[str]) -> Iter
         yield f"{BENCHMARKS}/{name}", {"source": official_source(name), "mirror": place.benchmark_mirror}
     checkpoint = getattr(settings, "checkpoint", "")
     if checkpoint and is_outside(checkpoint):
-        yield f"{UNITS}{name_of(checkpoint)}", {"source": checkpoint}
+        yield f"{UNITS}{settings.checkpoint_name}", {"source": checkpoint}
     for language in getattr(settings, "languages", ()):
         if place.reference:
             names = (f"{language}.txt", f"{language}.txt.gz")

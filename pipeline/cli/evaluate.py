@@ -39,6 +39,7 @@ HELP = help_of_run(
 
 @click.command("evaluate", short_help=EVALUATE.summary, help=HELP)
 @click.option("--checkpoint", metavar="NAME|URI|FOLDER|hf://ID", help="what to evaluate")
+@click.option("--name", metavar="NAME", help="under which its scores stand [default: OWNER/NAME, or the folder's name]")
 @click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME", help="what to score it on; may be repeated")
 @click.option("--setting", metavar="NAME", help="what is trained on: transfer, translate-train-all, each, all …")
 @click.option(
@@ -48,8 +49,9 @@ HELP = help_of_run(
 @click.option("--finetuning", metavar="PRESET", help="numbers of fine-tuning: tiny, small, paper …")
 @with_options(settings_options, place_options, stage_options, run_options)
 def evaluate(
-    checkpoint: str | None, benchmarks: Sequence[str], setting: str | None, data: Path | None, seeds: int | None,
-    finetuning: str | None, until: str | None, unit: str | None, workers: int, dry_run: bool, **given: Any,
+    checkpoint: str | None, name: str | None, benchmarks: Sequence[str], setting: str | None, data: Path | None,
+    seeds: int | None, finetuning: str | None, until: str | None, unit: str | None, workers: int, dry_run: bool,
+    **given: Any,
 ) -> None:  # fmt: skip
     place = {name: given.pop(name) for name in ("deployment_file", "places", "store")}
     deployment = read_deployment(**place)
@@ -58,12 +60,13 @@ def evaluate(
     asked: dict[str, str] = {}
     if checkpoint:
         asked["checkpoint"] = checkpoint = _pinned(checkpoint)
-        deployment = _with_digest(deployment, checkpoint)
+        deployment = _with_digest(deployment, checkpoint, name or name_of(checkpoint))
     if benchmarks:
         asked["benchmarks"] = ",".join(benchmarks)
     if seeds:
         asked["seeds"] = ",".join(map(str, range(1, seeds + 1)))
-    asked |= {name: value for name, value in (("benchmark_setting", setting), ("finetuning", finetuning)) if value}
+    given_too = {"model_name": name, "benchmark_setting": setting, "finetuning": finetuning}
+    asked |= {option: value for option, value in given_too.items() if value}
     given["pairs"] = (*given["pairs"], *(f"{name}={value}" for name, value in asked.items()))
     try:
         start(EVALUATE, read_settings(EVALUATE, deployment, **given), deployment, until, unit, workers, dry_run)
@@ -90,11 +93,11 @@ def _pinned(checkpoint: str) -> str:
     return at_commit(checkpoint) if checkpoint.startswith(SCHEME) else absolute(checkpoint)
 
 
-def _with_digest(deployment: Deployment, checkpoint: str) -> Deployment:
+def _with_digest(deployment: Deployment, checkpoint: str, name: str) -> Deployment:
     if not checkpoint.startswith("file://") or checkpoint.endswith("/manifest.json"):
         return deployment
     folder = Path(unquote(urlsplit(checkpoint).path))
-    digests = deployment.digests | {f"{UNITS}{name_of(checkpoint)}": digest_of(folder)}
+    digests = deployment.digests | {f"{UNITS}{name}": digest_of(folder)}
     return deployment.model_copy(update={"digests": digests})
 
 

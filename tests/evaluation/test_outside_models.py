@@ -23,6 +23,7 @@ from pipeline.cli import xlmr as commands
 from pipeline.deployment import Deployment
 from pipeline.errors import BadConfig, MissingArtifact
 from pipeline.hub import repository_of
+from pipeline.plan import Plan
 from pipeline.result_store import read_results
 from pipeline.runs import EVALUATE, EvaluateSettings
 from pipeline.stages import load
@@ -157,6 +158,14 @@ def test_another_folder_of_the_same_name_is_told(bert: Path, tmp_path: Path, cap
         named_manifests(EVALUATE, EvaluateSettings(checkpoint=checkpoint), Deployment(store=store.root), store)
     [said] = caplog.messages
     assert said.startswith(f"best: the store has scores of {first} under this name too")
+    caplog.clear()
+    apart = EvaluateSettings(checkpoint=second, model_name="b-best")
+    named_manifests(EVALUATE, apart, Deployment(store=store.root), store)
+    assert caplog.messages == []
+    assert Plan(EVALUATE, apart, Deployment(store=store.root)).units("report") == ("b-best",)
+    assert "checkpoint/b-best" in Plan(EVALUATE, apart, Deployment(store=store.root)).units("ingest")
+    with pytest.raises(BadConfig, match="model_name mine: cc100-tiny has its name in the store already"):
+        EvaluateSettings.parse({"model_name": "mine"})
 
 
 def test_without_the_hub_it_says_so_in_one_line(tmp_path: Path) -> None:

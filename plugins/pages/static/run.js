@@ -25,7 +25,7 @@
       const [{ conf }, ...found] = await Promise.all(paths.map(ask));
       const events = found.flatMap((each) => each.asset_events)
         .filter((event) => ["xlmr_checkpoint", "xlmr_scores"].includes(event.name));
-      return [conf?.checkpoint, ...(conf?.checkpoints ?? []), ...events.map((event) => event.partition_key)];
+      return [conf?.model_name || conf?.checkpoint, ...(conf?.checkpoints ?? []), ...events.map((event) => event.partition_key)];
     },
   };
   try {
