@@ -134,4 +134,4 @@ def amounts(manifests: Sequence[Manifest]) -> str:
 def _amount(n: int, unit: str, seconds: float) -> str:
     if unit == "bytes":
         return f"{n / 2**20:,.1f} MiB" + (f" ({n / 2**20 / seconds:,.1f} MiB/s)" if seconds >= MEASURABLE_S else "")
-    return f"{n:,} {unit}" + (f" ({n / seconds:,.0f}/s)" if seconds >= MEASURABLE_S else "")
+    return f"{n:,} {unit}" + (f" ({n / seconds:,.0f}/s)" if n >= seconds >= MEASURABLE_S else "")
