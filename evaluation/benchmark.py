@@ -40,7 +40,8 @@ class Benchmark:
     `gold_order` gives the language of each row of a gold file that has several, in which order predictions come.
     `version` grows whenever reading or scoring changes what a row means.  `places` are the decimals in its tables.
     `tag_column`: where tags stand in its files, -1 for the last column.  `not_averaged`: test sets that its authors
-    leave out of their mean.
+    leave out of their mean.  `sizes`: part that is scored -> test set ("": each) -> its published number of examples,
+    where that is known.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Benchmark:
     places: int = 1
     tag_column: int = -1
     not_averaged: tuple[str, ...] = ()
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     published_files: PublishedFiles = field(default_factory=PublishedFiles)
 
     @property
@@ -78,6 +80,11 @@ class Benchmark:
     def mean_of(self, scores: Mapping[str, float]) -> float:
         """The mean of scores by test set, as the benchmark's authors average."""
         return fmean(scores[name] for name in self.averaged(scores))
+
+    def published_size(self, part: str, test_set: str) -> int | None:
+        """How many examples a published test set has; None where that is not known."""
+        known = self.sizes.get(part, {})
+        return known.get(test_set, known.get(""))
 
     @property
     def paper(self) -> Mapping[str, float]:

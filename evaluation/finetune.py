@@ -159,7 +159,12 @@ class _Run:
                 learning_rate=learning_rate,
                 learning_rates=config.learning_rates if training else (),
                 bootstrap=config.bootstrap,
-                flags=(*flags, *_untrained(training), *self._flags(predicted, value, chance if headline else None)),
+                flags=(
+                    *flags,
+                    *_untrained(training),
+                    *self._flags(predicted, value, chance if headline else None),
+                    *self._other_size(name, len(gold)),
+                ),
             )
             found.append(Scored(row, contributions))
         return found
@@ -190,6 +195,12 @@ class _Run:
         if self.benchmark.task in ("classification", "choice", "tagging") and value < 100 and _is_one(predicted):
             flags.append(ONE_LABEL)
         return tuple(flags)
+
+    def _other_size(self, test_set: str, examples: int) -> Iterator[str]:
+        part = self.splits.scored
+        published = self.benchmark.published_size(part, test_set)
+        if published and published != examples:
+            yield f"{examples:,} examples, the published {part} set has {published:,}"
 
     def failed(self, training: Training | None, reason: str) -> FailedSeed:
         return FailedSeed(

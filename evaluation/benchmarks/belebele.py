@@ -120,6 +120,7 @@ BENCHMARK = Benchmark(
     labels=("1", "2", "3", "4"),
     source="eng_Latn",
     chance=25.0,
+    sizes={"test": {"": 900}},
     published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=3, batch=8, learning_rate=1e-5, max_tokens=512),
 )

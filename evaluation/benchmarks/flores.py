@@ -57,6 +57,7 @@ BENCHMARK = Benchmark(
     settings=("frozen",),
     licence="CC BY-SA 4.0",
     home="https://github.com/facebookresearch/flores",
+    sizes={"test": {"": 1012}},
     source=ENGLISH,
     published_files=PUBLISHED_FILES,
     finetuning=tatoeba.BENCHMARK.finetuning,

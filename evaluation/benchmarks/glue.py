@@ -120,7 +120,7 @@ def _task(
 
     return Benchmark(name, title, task, ("glue",), read, read_gold, metrics, ("transfer",), licence,
                      "https://gluebenchmark.com", labels, chance=None if not labels else 100 / len(labels),
-                     published=_published(name), finetuning=finetuning,
+                     published=_published(name), finetuning=finetuning, sizes={"dev": SIZES[name]},
                      published_files=_files(name, folder))  # fmt: skip
 
 
@@ -196,6 +196,9 @@ def _files(name: str, folder: str) -> PublishedFiles:
     return PublishedFiles((PublishedFile(url, size, sha256, f"glue/{folder}", members),))
 
 
+# Of the dev sets.
+SIZES = {"mnli": {"en-matched": 9815, "en-mismatched": 9832}, "qnli": {"en": 5463}, "qqp": {"en": 40430},
+         "sst2": {"en": 872}, "mrpc": {"en": 408}, "stsb": {"en": 1500}, "rte": {"en": 277}}  # fmt: skip
 # RoBERTa's (fairseq's GLUE configurations); XLM-R's own are not published.
 ROBERTA = FinetuneConfig(epochs=10, batch=32, learning_rate=1e-5, weight_decay=0.1)
 SMALL = replace(ROBERTA, batch=16)

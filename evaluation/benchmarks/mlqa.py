@@ -97,6 +97,12 @@ PUBLISHED = (
          (67.8, 56.0, 53.6, 43.5, 51.6, 50.9, 45.4, 52.7)),
 )  # fmt: skip
 
+# Of the sets whose questions are in the context's language (MLQA's README).
+SIZES = {
+    "test": {"en": 11590, "de": 4517, "es": 5254, "ar": 5335, "zh": 5137, "vi": 5495, "hi": 4918},
+    "dev": {"en": 1148, "de": 512, "es": 500, "ar": 517, "zh": 504, "vi": 511, "hi": 507},
+}
+
 # Sizes and digests as the Hugging Face library `datasets` stated them (its dataset_infos.json of mlqa and squad).
 MLQA_V1 = PublishedFile(
     "https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip", 75_719_050,
@@ -120,6 +126,7 @@ BENCHMARK = Benchmark(
     licence="CC BY-SA 3.0; SQuAD CC BY-SA 4.0",
     home="https://github.com/facebookresearch/MLQA",
     chance=0.0,
+    sizes=SIZES,
     published=PUBLISHED,
     published_files=PublishedFiles((MLQA_V1, SQUAD_TRAIN)),
     # MLQA's authors (their issue 9); the XLM-R paper's are not published.

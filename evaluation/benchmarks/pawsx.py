@@ -104,6 +104,7 @@ BENCHMARK = Benchmark(
     home="https://github.com/google-research-datasets/paws",
     labels=("0", "1"),
     chance=50.0,
+    sizes={"test": {"": 2000}, "dev": {"": 2000}},
     published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=5, batch=32, learning_rate=2e-5, max_tokens=128),  # XTREME
 )

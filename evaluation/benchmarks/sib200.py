@@ -55,6 +55,7 @@ BENCHMARK = Benchmark(
     labels=TOPICS,
     source="eng_Latn",
     chance=100 / 7,
+    sizes={"test": {"": 204}},
     published_files=PUBLISHED_FILES,
     finetuning=FinetuneConfig(epochs=20, batch=16, learning_rate=1e-5, max_tokens=164),  # its authors
 )

@@ -190,6 +190,7 @@ BENCHMARK = Benchmark(
     home="https://github.com/facebookresearch/XNLI",
     labels=LABELS,
     chance=100 / 3,
+    sizes={"test": {"": 5010}, "dev": {"": 2490}},
     published=PUBLISHED,
     published_files=PublishedFiles((XNLI_1_0, XNLI_MT_1_0)),
     # An author of XLM-R (fairseq issue 1367): rate 5e-6, batch 128, a check every 5,000 batches, at most 30 of them,

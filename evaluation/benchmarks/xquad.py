@@ -74,6 +74,7 @@ BENCHMARK = Benchmark(
     licence="CC BY-SA 4.0",
     home="https://github.com/google-deepmind/xquad",
     chance=0.0,
+    sizes={"test": {"": 1190}},
     published_files=PUBLISHED_FILES,
     finetuning=mlqa.BENCHMARK.finetuning,
 )

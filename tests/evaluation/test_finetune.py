@@ -274,6 +274,7 @@ def test_rows_say_what_they_are_scores_of(data: Path, model: Path, tmp_path: Pat
     assert (row.scored, row.dev, row.selection, row.setting) == ("dev", "held out from train", "source", "transfer")
     assert (row.examples, row.train_examples, row.max_tokens) == (30, 81, 64)
     assert (row.chance, row.baseline, row.baseline_is) == (50.0, 50.0, "the training set's most frequent label")
+    assert row.flags[-1] == "30 examples, the published dev set has 872"
     assert 1 <= row.epoch <= 3
     [stored] = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {"data", "checkpoint", "config", "code", "scorer_version", "benchmark_version"} <= stored.keys()
