@@ -151,7 +151,7 @@ def compare_each(
     """As `compare`, without the benchmarks that cannot be compared: `notes` name them.  Raises DataError if all are."""
     usable, left_out = _comparable(rows_a, rows_b)
     if not usable:
-        raise DataError("; ".join(left_out))
+        raise DataError("; ".join(left_out) or "nothing to compare: neither of the two has a score")
     a, b = ([each for each in side if each.row.benchmark in usable] for side in (rows_a, rows_b))
     found = compare(a, b, alpha=alpha, margin=margin, failed=failed)
     return replace(found, notes=tuple(dict.fromkeys((*left_out, *found.notes))))

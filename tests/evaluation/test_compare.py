@@ -164,6 +164,8 @@ def test_a_benchmark_that_cannot_be_compared_does_not_keep_others_from_it() -> N
         "sst2: data differ (d and other): evaluate both again on the same files", "only B has qnli")  # fmt: skip
     with pytest.raises(DataError, match=r"sst2: data differ .*; only A has xnli"):
         compare_each(both, other[1:])
+    with pytest.raises(DataError, match="neither of the two has a score"):
+        compare_each([], [])
 
 
 def test_retrieval_has_no_spread_between_seeds() -> None:

@@ -154,6 +154,7 @@ def test_another_folder_of_the_same_name_is_told(bert: Path, tmp_path: Path, cap
     store = FileStore(tmp_path / "store")
     first, second = (shutil.copytree(bert, tmp_path / name / "best").as_uri() for name in ("a", "b"))
     load("ingest").run({"source": first}, [], store, "checkpoint/best")
+    caplog.clear()
     for checkpoint in (first, second):
         named_manifests(EVALUATE, EvaluateSettings(checkpoint=checkpoint), Deployment(store=store.root), store)
     [said] = caplog.messages

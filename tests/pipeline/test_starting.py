@@ -44,7 +44,7 @@ def test_arrow_alone_converts_without_pandas() -> None:
 @pytest.mark.parametrize(("flags", "status"), [(["--fail-on-regression"], 1), ([], None)])
 def test_a_regression_is_the_exit_status(monkeypatch: pytest.MonkeyPatch, flags: list[str], status: int | None) -> None:
     told = {"regression": True, "differences": [], "notes": []}
-    monkeypatch.setattr("evaluation.compare.compare", lambda *_, **__: SimpleNamespace(to_json=lambda: told))
+    monkeypatch.setattr("evaluation.compare.compare_each", lambda *_, **__: SimpleNamespace(to_json=lambda: told))
     monkeypatch.setattr("pipeline.cli.results._scored", lambda *_: ([], []))
     monkeypatch.setattr(sys, "argv", ["xlmr", "compare", "a", "b", "--json", *flags])
     with pytest.raises(SystemExit) as ended:
