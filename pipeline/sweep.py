@@ -8,10 +8,13 @@ anything of it changed within `older_than_s`, by the store's clock.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,7 +109,7 @@ def sweep_scratch(store: ArtifactStore, *, older_than_s: float | None = None) ->
             is_ours = owner is not None and owner.is_of_this_machine()
             gone = not is_ours and before is not None and _newest(folder) < before
         if gone:
-            size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+            size = sum(found.st_size for found in _stats(folder) if not stat.S_ISDIR(found.st_mode))
             shutil.rmtree(folder, ignore_errors=True)
             removed = Removed(removed.items + 1, removed.size_bytes + size)
             log.info("%s: removed, its process has ended", folder)
@@ -152,9 +155,8 @@ def _sweep_attempts(
 def _living_attempts(store: ArtifactStore) -> Iterator[str]:
     """The attempts whose scratch folder stands: those of ended processes are removed by now."""
     for folder in store.scratch_folders():
-        mark = folder / ATTEMPT_NAME
-        if mark.is_file():
-            yield mark.read_text()
+        with suppress(FileNotFoundError):
+            yield (folder / ATTEMPT_NAME).read_text()
 
 
 def _is_older(entries: Iterable[Entry], before: float) -> bool:
@@ -169,13 +171,15 @@ def _owner(folder: Path) -> ProcessIdentity | None:
 
 
 def _newest(folder: Path) -> float:
-    times = [folder.stat().st_mtime]
-    for path in folder.rglob("*"):
-        try:
-            times.append(path.lstat().st_mtime)
-        except FileNotFoundError:
-            continue
-    return max(times)
+    return max((found.st_mtime for found in _stats(folder)), default=float("inf"))
+
+
+def _stats(folder: Path) -> Iterator[os.stat_result]:
+    """Of the folder and all below it; without what another process removes meanwhile."""
+    for above, _, files in os.walk(folder):
+        for name in (".", *files):
+            with suppress(FileNotFoundError):
+                yield Path(above, name).lstat()
 
 
 def _mebibytes(kind: Removed) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +58,24 @@ def test_scratch_of_a_killed_process_goes_when_the_next_task_starts(tmp_path: Pa
     [killed] = set(store.scratch_folders()) - {living}
     STAGE.run({}, [], store, "u")
     assert list(store.scratch_folders()) == [living]
+    assert not killed.exists()
+
+
+def test_scratch_that_another_process_removes_meanwhile_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path / "store")
+    subprocess.run([sys.executable, "-c", KILLED, store.root], cwd=ROOT, check=False)
+    [killed] = store.scratch_folders()
+    looked = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        if killed.exists() and path.is_relative_to(killed):
+            shutil.rmtree(killed)
+        return looked(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    sweep_scratch(store)
     assert not killed.exists()
 
 
